@@ -1,0 +1,28 @@
+# Options of our own targets, as one INTERFACE library that is linked PRIVATE.
+option(REBOTTLE_WERROR "Treat warnings as errors" OFF)
+set(REBOTTLE_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
+
+add_library(rebottle_options INTERFACE)
+add_library(rebottle::options ALIAS rebottle_options)
+target_compile_options(rebottle_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -Wnull-dereference
+  -fstack-protector-strong
+  $<$<BOOL:${REBOTTLE_WERROR}>:-Werror>)
+target_compile_definitions(rebottle_options INTERFACE
+  _GLIBCXX_ASSERTIONS
+  $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
+target_include_directories(rebottle_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+if(REBOTTLE_SANITIZE)
+  target_compile_options(rebottle_options INTERFACE -fsanitize=${REBOTTLE_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all $<$<STREQUAL:${REBOTTLE_SANITIZE},thread>:-Wno-tsan>)
+  target_link_options(rebottle_options INTERFACE -fsanitize=${REBOTTLE_SANITIZE})
+endif()
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+endif()
+find_program(MOLD_PROGRAM mold)
+if(MOLD_PROGRAM)
+  add_link_options(-fuse-ld=mold)
+endif()

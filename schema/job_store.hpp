@@ -1,0 +1,188 @@
+// The service's way to the database: every write that `rebottled` makes, each one guarded.
+// Synchronous, one instance for one thread. Not here: decisions (statemachine), waiting (worker).
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <boost/system/result.hpp>
+
+#include "schema/rows.hpp"
+
+namespace rebottle::schema {
+
+// Expected refusals of a write; everything else (disk full, corrupt file, I/O error) throws StoreError.
+enum class StoreErrc {
+  not_found = 1,
+  ownership_lost,  // the row's state or fence is not what the writer believed: stop touching the bottle
+  target_held,     // another unfinished job holds the target
+  conflict,        // the request contradicts the row
+};
+[[nodiscard]] boost::system::error_code make_error_code(StoreErrc errc);
+
+template <class T>
+using Result = boost::system::result<T>;
+
+// A broken world. `fatal` means that the service must stop at once (I/O error, moved or replaced file).
+// `rolled_back` says whether the transaction is known to be gone; otherwise its outcome is unknown.
+class StoreError : public std::runtime_error {
+ public:
+  StoreError(const std::string& what, int sqlite_code, bool fatal);
+  [[nodiscard]] int sqlite_code() const noexcept { return sqlite_code_; }
+  [[nodiscard]] bool fatal() const noexcept { return fatal_; }
+  [[nodiscard]] bool disk_full() const noexcept;
+
+ private:
+  int sqlite_code_;
+  bool fatal_;
+};
+
+// What one effect, or one decision, changes in the job's rows. All of it is one commit.
+struct Advance {
+  std::int64_t job_id = 0;
+  std::int64_t fence = 0;                 // guard
+  statemachine::State state{};            // guard: the state the writer believes in
+  Milliseconds now = 0;
+  std::string actor;
+
+  // The effect that just ended: its intent is closed (or left open for `unknown`) and a history row written.
+  struct EffectResult {
+    statemachine::Direction direction{};
+    std::string effect;
+    std::string outcome;   // done, adopted, failed, unknown
+    std::string result;    // JSON object; kept when done or adopted
+    std::string summary;   // JSON object for the history; small
+  };
+  std::optional<EffectResult> finished;
+
+  // The transition, if there is one (from == to counts: retries and resumes are in the history, too).
+  struct Move {
+    statemachine::Event event{};
+    statemachine::State to{};
+    std::string data = "{}";  // JSON object for the history
+    std::string reason_code;  // replace the job's when not empty
+    std::string message;
+    std::string detail;
+    int attempt = 0;          // the row's new values
+    int crashes = 0;
+    std::optional<statemachine::State> interrupted;
+    std::optional<Milliseconds> retry_at;
+  };
+  std::optional<Move> move;
+
+  // The effect that is about to be tried.
+  struct Intent {
+    statemachine::Direction direction{};
+    std::string effect;
+    statemachine::State step{};
+  };
+  std::optional<Intent> intent;
+
+  std::optional<Milliseconds> down_since;  // the bottle went down now
+  bool up_again = false;                   // it is up: add the stretch to downtime_ms, clear down_since
+  std::vector<Leftover> leftovers;         // job_id is filled in
+  std::optional<std::string> current;      // JSON for bottles_view, at success
+  std::string note;                        // text of a history row of its own; empty for none
+};
+
+struct ClaimLimits {
+  // Backends that may take at most this many more jobs now; a backend that is not listed takes none,
+  // an unknown backend's job is always offered, so that it can be refused.
+  struct Slot {
+    std::string backend;
+    int free = 0;
+  };
+  std::vector<Slot> slots;
+};
+
+struct OpenOptions {
+  bool create = true;        // make the file and its directory entry when missing
+  bool migrate = true;       // else an older schema is refused with the way out
+  int busy_timeout_ms = 10'000;
+};
+
+class JobStore {
+ public:
+  // Opens, checks application_id, user_version and the hash of sqlite_schema, migrates. Throws StoreError with a
+  // message for the operator: not a database of ours, newer schema, foreign trigger, no space, …
+  static std::unique_ptr<JobStore> open(const std::filesystem::path& path, const OpenOptions& options);
+  virtual ~JobStore() = default;
+
+  // Runs all of `work` in one BEGIN IMMEDIATE … COMMIT; each item in a savepoint of its own, so that one item's
+  // refusal or exception leaves the others alone. Throws StoreError if the transaction as a whole did not commit:
+  // then nothing of it is known to have happened, and callers read again.
+  virtual void transaction(const std::vector<std::function<void()>>& work) = 0;
+
+  // A random text fixed when the database was made: names of things outside are unique across databases.
+  [[nodiscard]] virtual std::string instance_id() = 0;
+
+  // Epochs.
+  virtual std::int64_t begin_epoch(const Epoch& epoch) = 0;
+  virtual void end_epoch(std::int64_t epoch_id, Milliseconds now) = 0;  // graceful stop
+  [[nodiscard]] virtual std::optional<Epoch> epoch(std::int64_t epoch_id) = 0;
+
+  // Claiming. `claimable` lists queued jobs that may start now, in order (priority, scheduled_at, job_id): due, not
+  // frozen, no unfinished earlier job of the same backend and bottle, a free slot. `claim` gives a new fence.
+  [[nodiscard]] virtual std::vector<Job> claimable(Milliseconds now, const ClaimLimits& limits) = 0;
+  [[nodiscard]] virtual Result<Job> claim(std::int64_t job_id, std::int64_t epoch_id, const std::string& target,
+                                          Milliseconds now, const std::string& actor) = 0;
+  // The earliest future time at which a queued job becomes due, a freeze ends, or a leftover falls due.
+  [[nodiscard]] virtual std::optional<Milliseconds> next_due(Milliseconds now) = 0;
+  // Ends a queued job that is never claimed: refused, expired, cancelled.
+  [[nodiscard]] virtual Result<void> end_queued(std::int64_t job_id, statemachine::Event event, Milliseconds now,
+                                                const std::string& actor, const std::string& reason_code,
+                                                const std::string& message, const std::string& detail) = 0;
+
+  // In-flight jobs. `orphans`: working jobs of another epoch. `take_over` gives the job a new fence and this epoch,
+  // raises `event` (resume or poison) and records the evidence.
+  [[nodiscard]] virtual std::vector<Job> orphans(std::int64_t epoch_id) = 0;
+  [[nodiscard]] virtual Result<Job> take_over(std::int64_t job_id, std::int64_t epoch_id, statemachine::Event event,
+                                              statemachine::State to, int crashes, Milliseconds now,
+                                              const std::string& actor, const std::string& data) = 0;
+  [[nodiscard]] virtual Result<Job> job(std::int64_t job_id) = 0;
+  [[nodiscard]] virtual std::vector<JournalRow> journal(std::int64_t job_id) = 0;  // in the order of the first tries
+  [[nodiscard]] virtual Result<Job> advance(const Advance& advance) = 0;           // the row afterwards
+
+  // Requests.
+  [[nodiscard]] virtual std::vector<Request> pending_requests() = 0;
+  virtual void answer(std::int64_t request_id, const std::string& outcome, const std::string& message,
+                      const std::string& answer, Milliseconds now) = 0;
+  [[nodiscard]] virtual Result<Job> request_cancel(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
+  // A new job of the same approval; `conflict` unless the newest run is final.
+  [[nodiscard]] virtual Result<std::int64_t> rerun(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
+  // needs_attention → retry, roll_back or resolve: the job gets a new fence and this epoch.
+  [[nodiscard]] virtual Result<Job> decide_attention(std::int64_t job_id, std::int64_t epoch_id,
+                                                     statemachine::Event event, Milliseconds now,
+                                                     const std::string& by, const std::string& data) = 0;
+  virtual std::int64_t add_freeze(const Freeze& freeze) = 0;
+  virtual int lift_freezes(const std::string& backend, const std::string& bottle, Milliseconds now) = 0;
+  [[nodiscard]] virtual std::vector<Freeze> freezes(Milliseconds now) = 0;  // in force
+
+  // Leftovers.
+  [[nodiscard]] virtual std::vector<Leftover> leftovers_due(Milliseconds now) = 0;
+  virtual void leftover_removed(std::int64_t leftover_id, Milliseconds now) = 0;
+  virtual void leftover_failed(std::int64_t leftover_id, const std::string& error, Milliseconds next_try) = 0;
+
+  // Capabilities: replaces all rows of the backend.
+  virtual void record_capabilities(const std::string& backend, const std::vector<Capability>& rows) = 0;
+
+  // True if another connection committed since the last call (PRAGMA data_version; microseconds).
+  [[nodiscard]] virtual bool changed_by_others() = 0;
+  // Throws a fatal StoreError when the path no longer leads to the open file.
+  virtual void check_file() = 0;
+  // Copies the WAL back when it has grown past the bound, under the guard that the WAL-reset bug of SQLite
+  // 3.7.0–3.51.2 requires. Returns the WAL's size in pages afterwards.
+  virtual int checkpoint() = 0;
+
+ protected:
+  JobStore() = default;
+};
+
+}  // namespace rebottle::schema
+
+template <>
+struct boost::system::is_error_code_enum<rebottle::schema::StoreErrc> : std::true_type {};
