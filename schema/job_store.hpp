@@ -44,8 +44,8 @@ class StoreError : public std::runtime_error {
 // What one effect, or one decision, changes in the job's rows. All of it is one commit.
 struct Advance {
   std::int64_t job_id = 0;
-  std::int64_t fence = 0;                 // guard
-  statemachine::State state{};            // guard: the state the writer believes in
+  std::int64_t fence = 0;       // guard
+  statemachine::State state{};  // guard: the state the writer believes in
   Milliseconds now = 0;
   std::string actor;
 
@@ -53,9 +53,9 @@ struct Advance {
   struct EffectResult {
     statemachine::Direction direction{};
     std::string effect;
-    std::string outcome;   // done, adopted, failed, unknown
-    std::string result;    // JSON object; kept when done or adopted
-    std::string summary;   // JSON object for the history; small
+    std::string outcome;  // done, adopted, failed, unknown
+    std::string result;   // JSON object; kept when done or adopted
+    std::string summary;  // JSON object for the history; small
   };
   std::optional<EffectResult> finished;
 
@@ -67,7 +67,7 @@ struct Advance {
     std::string reason_code;  // replace the job's when not empty
     std::string message;
     std::string detail;
-    int attempt = 0;          // the row's new values
+    int attempt = 0;  // the row's new values
     int crashes = 0;
     std::optional<statemachine::State> interrupted;
     std::optional<Milliseconds> retry_at;
@@ -100,8 +100,8 @@ struct ClaimLimits {
 };
 
 struct OpenOptions {
-  bool create = true;        // make the file and its directory entry when missing
-  bool migrate = true;       // else an older schema is refused with the way out
+  bool create = true;   // make the file and its directory entry when missing
+  bool migrate = true;  // else an older schema is refused with the way out
   int busy_timeout_ms = 10'000;
 };
 
@@ -156,8 +156,8 @@ class JobStore {
   [[nodiscard]] virtual Result<std::int64_t> rerun(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
   // needs_attention → retry, roll_back or resolve: the job gets a new fence and this epoch.
   [[nodiscard]] virtual Result<Job> decide_attention(std::int64_t job_id, std::int64_t epoch_id,
-                                                     statemachine::Event event, Milliseconds now,
-                                                     const std::string& by, const std::string& data) = 0;
+                                                     statemachine::Event event, Milliseconds now, const std::string& by,
+                                                     const std::string& data) = 0;
   virtual std::int64_t add_freeze(const Freeze& freeze) = 0;
   virtual int lift_freezes(const std::string& backend, const std::string& bottle, Milliseconds now) = 0;
   [[nodiscard]] virtual std::vector<Freeze> freezes(Milliseconds now) = 0;  // in force
