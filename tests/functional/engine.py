@@ -115,7 +115,7 @@ class Bottle:
             "ExposedPorts": {"8080/tcp": {}},
             "HostConfig": {
                 "NetworkMode": self.network,
-                "Binds": [f"{self.volume}:/work:rw"],
+                "Binds": [f"{self.volume}:/project:rw"],
                 "PortBindings": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(20000 + subnet)}]},
                 "RestartPolicy": {"Name": "unless-stopped", "MaximumRetryCount": 0},
                 "Memory": 64 << 20, "NanoCpus": 500_000_000, "PidsLimit": 64,

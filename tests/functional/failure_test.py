@@ -93,7 +93,8 @@ class Cancelled(Case):
         bottle = self.bottle()
         self.worker.start()
         before = bottle.inspect()
-        job_id = self.worker.approve("slow-1", bottle.slug, {"change": {"dockerfile": "FROM current\nRUN sleep 1000\n"}})
+        slow = {"change": {"dockerfile": "FROM current\nRUN sleep 1000\n"}}
+        job_id = self.worker.approve("slow-1", bottle.slug, slow)
         poll.until(lambda: self.worker.job("slow-1")["state"] == "prepare", "the build runs")
         done = self.worker.tool("cancel", str(job_id))
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -41,12 +41,12 @@ class Success(Case):
     def test_volumes_are_the_same_ones(self):
         bottle = self.bottle()
         self.worker.start()
-        code, output = bottle.run("sh", "-c", "echo kept > /work/file; echo kept too > /scratch/file", user="root")
+        code, output = bottle.run("sh", "-c", "echo kept > /project/file; echo kept too > /scratch/file", user="root")
         self.assertEqual(code, 0, output)
         self.worker.approve("volumes-1", bottle.slug, CHANGE)
         job = self.worker.wait_final("volumes-1")
         self.assertEqual(job["state"], "succeeded", job["message"])
-        self.assertEqual(bottle.read("/work/file"), "kept\n")
+        self.assertEqual(bottle.read("/project/file"), "kept\n")
         self.assertEqual(bottle.read("/scratch/file"), "kept too\n")
         self.assert_drained(bottle)
         # Removing the parked container must not have taken the anonymous volume with it.
@@ -86,7 +86,8 @@ class Success(Case):
         bottle = self.bottle()
         self.worker.start()
         before = bottle.inspect()
-        self.worker.approve("commands-1", bottle.slug, {"change": {"commands": ["echo one > /etc/one", "test -s /etc/one"]}})
+        commands = {"change": {"commands": ["echo one > /etc/one", "test -s /etc/one"]}}
+        self.worker.approve("commands-1", bottle.slug, commands)
         job = self.worker.wait_final("commands-1")
         self.assertEqual(job["state"], "succeeded", job["message"])
         self.assertEqual(bottle.read("/etc/one"), "one\n")

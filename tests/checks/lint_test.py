@@ -5,7 +5,7 @@ import importlib.util
 import unittest
 from pathlib import Path
 
-LINT = Path(__file__).resolve().parents[3] / "script" / "lint"
+LINT = Path(__file__).resolve().parents[2] / "script" / "lint"
 loader = importlib.machinery.SourceFileLoader("lint", str(LINT))
 spec = importlib.util.spec_from_loader("lint", loader)
 lint = importlib.util.module_from_spec(spec)
