@@ -95,7 +95,7 @@ Json sections_json(const ChangeOptions& options) {
 
 Result<std::string> composed(const Context& context, const ChangeOptions& options) {
   Json args = sections_json(options);
-  if (auto put = put_change(args["change"], context, options); !put) return put.error();
+  if (auto filled = put_change(args["change"], context, options); !filled) return filled.error();
   try {
     return args.dump();
   } catch (const Json::type_error&) {

@@ -84,11 +84,16 @@ TableStyle Context::table_style() const {
   return {.colour = colour_, .titles = true, .wide = wide, .width = environment_.out_is_tty ? environment_.width : 0};
 }
 
+// A look before the open, because SQLite has one code for everything that keeps it from a file.
+Outcome Context::may_use_database() const {
+  if (forbidden(database_, R_OK | W_OK) || forbidden(database_.parent_path(), R_OK | X_OK))
+    return denied(database_, environment_);
+  return {};
+}
+
 Result<schema::OperatorStore*> Context::store() {
   if (store_) return store_.get();
-  // A look before the open, because SQLite has one code for everything that keeps it from a file.
-  if (forbidden(database_, R_OK | W_OK) || forbidden(database_.parent_path(), X_OK))
-    return denied(database_, environment_);
+  if (auto usable = may_use_database(); !usable) return usable.error();
   if (!may(database_, F_OK))
     return Failure{Errc::not_found, "there is no database at " + database_.string(),
                    "`rebottle migrate` makes one, --db names another"};

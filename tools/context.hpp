@@ -48,6 +48,8 @@ class Context {
   [[nodiscard]] std::string when(std::optional<schema::Milliseconds> at) const;
   [[nodiscard]] TableStyle table_style() const;
 
+  // Denied if this user may not read and write the database, or not look into its directory.
+  [[nodiscard]] Outcome may_use_database() const;
   // Opened at the first call. Not found and denied are failures; other trouble throws schema::StoreError.
   [[nodiscard]] Result<schema::OperatorStore*> store();
   [[nodiscard]] bool service_runs() const;

@@ -34,17 +34,12 @@ constexpr std::size_t change_lines = 12;  // of a Dockerfile or of commands; -o 
 struct ChangeSummary {
   std::string word;  // dockerfile, image, image_file, commands; empty if args cannot be read
   std::string line;
-  std::vector<std::string> text;  // not escaped
+  std::vector<std::string> text;  // its lines
   std::string sha256;
 };
 
 void summarise(ChangeSummary& summary, const schema::Args::Dockerfile& dockerfile) {
-  std::string_view rest = dockerfile.text;
-  while (!rest.empty()) {
-    const auto end = std::min(rest.find('\n'), rest.size());
-    summary.text.emplace_back(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
+  summary.text = printable_lines(dockerfile.text);
   summary.line = "a Dockerfile of " + std::to_string(summary.text.size()) + " lines";
 }
 void summarise(ChangeSummary& summary, const schema::Args::Image& image) { summary.line = "image " + image.reference; }
