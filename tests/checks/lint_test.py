@@ -31,6 +31,7 @@ class CoAwait(unittest.TestCase):
         "while (true) { co_await pause(timer); }",
         "switch (s) { case State::stop: co_await pause(timer); }",
         "auto winner = co_await (work() || deadline());",
+        "}\n#define PAUSE(timer) co_await pause(timer)\nvoid g() {",
         "auto x = co_await socket.async_read_some(buffer(data), use_awaitable);",
         '// if (co_await x) and f({co_await y})\nlog("co_await f({1})");',
     )
@@ -83,6 +84,9 @@ class BannedWords(unittest.TestCase):
 
     def test_lets_the_one_home_of_a_word_alone(self):
         self.assertEqual(findings("auto f() { return system_clock::now(); }\n", "worker/engine/clock.cpp"), [])
+
+    def test_names_that_begin_alike_are_free(self):
+        self.assertEqual(findings("std::random_device random; operand(x);\n"), [])
 
     def test_methods_of_that_name_are_no_shell(self):
         self.assertEqual(findings("a.system(x); std::system_error(e); b->popen(y);\n"), [])
@@ -140,8 +144,9 @@ class Form(unittest.TestCase):
         self.assertTrue(findings("int x;" + " " * 3 + "\n"))
         self.assertTrue(findings("\tint x;\n"))
         self.assertTrue(findings("int x;"))
-        self.assertTrue(findings("// " + "x" * 120 + "\n"))
-        self.assertEqual(findings("// clang-format off\n// " + "x" * 120 + "\n// clang-format on\n"), [])
+        python = "# For this.\n# Not that.\n"
+        self.assertTrue(findings("# " + "x" * 120 + "\n", "tests/x.py", python))
+        self.assertEqual(findings("// " + "x" * 120 + "\n"), [], "clang-format's business")
         self.assertTrue(findings("// TO" + "DO later\n"))
         self.assertTrue(findings('auto p = "/wo' + 'rk/x";\n'))
         self.assertEqual(findings('auto p = "/home/agent/notes";\n'), [])
