@@ -31,11 +31,12 @@ Connection::Connection(const std::filesystem::path& path, Access access, int bus
     : sql_(translated("cannot open the database",
                       [&] { return SQLite::Database(path.string(), open_flags(access), busy_timeout_ms); })) {
   translated("cannot set the database connection up", [&] {
-    // Hardening: no writes to sqlite_schema, no functions with side effects from a schema that others can write,
-    // no string where a column was meant, and pages are checked as they are read.
+    // Hardening: no writes to sqlite_schema, no string where a column was meant, and pages are checked as they are
+    // read. trusted_schema must stay on: SQLite 3.40 takes its own JSON functions, which the guards need, for unsafe.
+    // What stands in for it is the comparison of the whole schema with the frozen one.
     for (const int option : {SQLITE_DBCONFIG_DEFENSIVE, SQLITE_DBCONFIG_ENABLE_TRIGGER, SQLITE_DBCONFIG_ENABLE_FKEY})
       sqlite3_db_config(sql_.getHandle(), option, 1, nullptr);
-    for (const int option : {SQLITE_DBCONFIG_TRUSTED_SCHEMA, SQLITE_DBCONFIG_DQS_DML, SQLITE_DBCONFIG_DQS_DDL})
+    for (const int option : {SQLITE_DBCONFIG_DQS_DML, SQLITE_DBCONFIG_DQS_DDL})
       sqlite3_db_config(sql_.getHandle(), option, 0, nullptr);
     sql_.exec("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA recursive_triggers = ON;"
               "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;");

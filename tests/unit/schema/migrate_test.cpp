@@ -39,5 +39,20 @@ TEST(Migrate, FreshSchemaEqualsTheFrozenOne) {
   }
 }
 
+TEST(Migrate, OpeningTwiceChangesNothing) {
+  const Folder folder;
+  const auto first = JobStore::open(folder.database(), {})->instance_id();
+  EXPECT_EQ(JobStore::open(folder.database(), {})->instance_id(), first);
+  EXPECT_EQ(first.size(), 12U);
+}
+
+TEST(Migrate, NewerSchemaIsRefused) {
+  const Folder folder;
+  (void)JobStore::open(folder.database(), {});
+  Foreign(folder.database()).run("PRAGMA user_version = 2");
+  EXPECT_EQ(error_of_opening(folder.database()),
+            "the database has schema version 2, this program speaks up to 1; use a newer rebottle");
+}
+
 }  // namespace
 }  // namespace rebottle::schema
