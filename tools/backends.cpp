@@ -51,7 +51,8 @@ schema::Capability look_up(Context& context, schema::OperatorStore& store, const
     result.message = "no service runs that could carry it out";
   } else if (age > age_max || age < -clock_slack) {
     result.reason_code = "answer_stale";
-    result.message = "last probed " + duration_text(age) + " ago, which is longer than " + duration_text(age_max);
+    result.message = age < 0 ? "its time is in the future, so the clock was set back"
+                             : "last probed " + duration_text(age) + " ago, longer than " + duration_text(age_max);
   } else {
     return result;
   }

@@ -61,14 +61,14 @@ TEST_F(Docs, NameEveryOptionInItsVerbsSection) {
     // plan takes the options of a change as enqueue does, and says so.
     const bool shares = verb->get_name() == "plan";
     for (const auto& name : expected)
-      if (!shares || name == "--timeout") EXPECT_TRUE(named.contains(name)) << verb->get_name() << ' ' << name;
+      EXPECT_TRUE(named.contains(name) || (shares && name != "--timeout")) << verb->get_name() << ' ' << name;
     for (const auto& name : named)
       EXPECT_TRUE(expected.contains(name) || global.contains(name)) << verb->get_name() << " has no " << name;
   }
 }
 
 TEST_F(Docs, EveryExampleCommandParses) {
-  const auto examples = found(page_, std::regex("\n(rebottle [^\n]+)"));
+  const auto examples = found(page_, std::regex("\n(rebottle [a-z][^\n]+)"));
   EXPECT_GT(examples.size(), 20U);
   for (const auto& example : examples) {
     CommandLine line;
