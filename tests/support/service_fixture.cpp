@@ -4,11 +4,13 @@
 #include <stdlib.h>
 
 #include <chrono>
+#include <cstdlib>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 
 #include "worker/engine/failpoint.hpp"
+#include "worker/engine/log.hpp"
 
 namespace rebottle::test {
 
@@ -33,6 +35,9 @@ worker::Milliseconds wall_now() { return worker::SystemClock().now(); }
 ServiceFixture::ServiceFixture()
     : directory_(make_directory()), database_(directory_ / "rebottle.db"), clock_(wall_now()) {
   config_.service.db = database_;
+  // REBOTTLE_TEST_LOG=debug shows what the service says.
+  const char* level = std::getenv("REBOTTLE_TEST_LOG");
+  worker::log::configure({worker::log::level_from(level ? level : "error").value_or(worker::log::Level::error), false});
   worker::failpoint::set_hook([this](const std::string& place) { return reach(place); });
 }
 
