@@ -14,10 +14,10 @@ using statemachine::Direction;
 using statemachine::Event;
 using statemachine::State;
 using testing::approval_of;
+using ::testing::ElementsAre;
 using testing::epoch_of;
 using testing::Folder;
 using testing::Foreign;
-using ::testing::ElementsAre;
 
 TEST(JobStore, CarriesAJobFromTheApprovalToSuccess) {
   const Folder folder;

@@ -31,7 +31,8 @@ TEST(Migrate, FreshSchemaEqualsTheFrozenOne) {
     connection.sql().exec(std::string(version.steps));
     const auto dump = schema_dump(connection);
     if (std::getenv("REBOTTLE_REWRITE_GOLDEN") != nullptr && version.number == versions().back().number) {
-      const auto file = std::string(REBOTTLE_SOURCE_DIR) + "/schema/frozen/000" + std::to_string(version.number) + ".sql";
+      const auto file =
+          std::string(REBOTTLE_SOURCE_DIR) + "/schema/frozen/000" + std::to_string(version.number) + ".sql";
       std::ofstream(file) << dump;
       GTEST_SKIP() << "wrote " << file << "; build again";
     }
