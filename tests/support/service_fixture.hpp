@@ -2,6 +2,7 @@
 // again on the same file and world. Not here: processes and signals (tests/functional).
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -72,6 +73,7 @@ class ServiceFixture : public ::testing::Test {
 
   std::string boot_id_ = "boot-1";
   int approvals_ = 0;
+  std::chrono::steady_clock::time_point written_at_;  // by us, as another process
 };
 
 }  // namespace rebottle::test
