@@ -72,7 +72,7 @@ void ServiceFixture::start() {
   process.version = "test";
   process.started_at = clock_.now();
   std::vector<std::unique_ptr<worker::Backend>> backends;
-  backends.push_back(std::make_unique<ScriptedBackend>(world_));
+  backends.push_back(std::make_unique<ScriptedBackend>(world_, backend_name_));
   service_ = std::make_unique<worker::Service>(io_->get_executor(), clock_, config_, process,
                                                schema::JobStore::open(database_, {}), std::move(backends));
   boost::asio::co_spawn(*io_, service_->run(), [this](const std::exception_ptr& error, int code) {

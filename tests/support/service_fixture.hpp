@@ -58,6 +58,7 @@ class ServiceFixture : public ::testing::Test {
   ManualClock clock_;
   worker::Config config_;
   bool clock_moves_ = true;  // by itself, when all wait
+  std::string backend_name_ = "docker";
 
   std::unique_ptr<boost::asio::io_context> io_;
   std::unique_ptr<worker::Service> service_;
