@@ -136,7 +136,6 @@ CommandLine::CommandLine()
   const auto formatter = std::make_shared<HelpFormatter>();
   formatter->label("SUBCOMMAND", "VERB");
   formatter->label("REQUIRED", "(required)");
-  formatter->label("TEXT", "");
   app.formatter(formatter);
   app.footer(main_footer());
   // At most one verb: a later argument that reads like a verb is an argument.
@@ -170,6 +169,10 @@ CLI::App& add_verb(CommandLine& line, const VerbText& text) {
   verb.group("Verbs");
   verb.fallthrough();  // global options may follow the verb
   return verb;
+}
+
+CLI::Option* add_argument(CLI::App& verb, const std::string& name, std::string& value, const std::string& help) {
+  return verb.add_option(name, value, help)->required()->type_name("");
 }
 
 CLI::Option* add_duration(CLI::App& verb, const std::string& names, std::optional<milliseconds>& value,

@@ -230,7 +230,7 @@ void add_show(CommandLine& line) {
                 .summary = "Show a job: its state, why it waits, its change, what is left, the last events",
                 .examples = "show 7\nshow prop-7f3\nshow 7 -o json"},
                options, run_show);
-  verb.add_option("JOB", options->job, "Id of a job or of an approval")->required();
+  add_argument(verb, "JOB", options->job, "Id of a job or of an approval");
 }
 
 }  // namespace rebottle::tools

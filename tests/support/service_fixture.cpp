@@ -4,11 +4,13 @@
 #include <stdlib.h>
 
 #include <chrono>
+#include <cstdlib>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 
 #include "worker/engine/failpoint.hpp"
+#include "worker/engine/log.hpp"
 
 namespace rebottle::test {
 
@@ -18,7 +20,8 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr milliseconds patience{10'000};
-constexpr milliseconds quiet{30};  // longer than the store thread needs to see another process's commit
+constexpr milliseconds unseen{40};  // longer than the store thread needs to see another process's commit
+constexpr milliseconds quiet{3};    // longer than a coroutine needs to reach the store thread
 
 std::filesystem::path make_directory() {
   std::string pattern = (std::filesystem::temp_directory_path() / "rebottle-engine-XXXXXX").string();
@@ -33,6 +36,9 @@ worker::Milliseconds wall_now() { return worker::SystemClock().now(); }
 ServiceFixture::ServiceFixture()
     : directory_(make_directory()), database_(directory_ / "rebottle.db"), clock_(wall_now()) {
   config_.service.db = database_;
+  // REBOTTLE_TEST_LOG=debug shows what the service says.
+  const char* level = std::getenv("REBOTTLE_TEST_LOG");
+  worker::log::configure({worker::log::level_from(level ? level : "error").value_or(worker::log::Level::error), false});
   worker::failpoint::set_hook([this](const std::string& place) { return reach(place); });
 }
 
@@ -66,7 +72,7 @@ void ServiceFixture::start() {
   process.version = "test";
   process.started_at = clock_.now();
   std::vector<std::unique_ptr<worker::Backend>> backends;
-  backends.push_back(std::make_unique<ScriptedBackend>(world_));
+  backends.push_back(std::make_unique<ScriptedBackend>(world_, backend_name_));
   service_ = std::make_unique<worker::Service>(io_->get_executor(), clock_, config_, process,
                                                schema::JobStore::open(database_, {}), std::move(backends));
   boost::asio::co_spawn(*io_, service_->run(), [this](const std::exception_ptr& error, int code) {
@@ -105,6 +111,7 @@ std::int64_t ServiceFixture::approve(const std::string& bottle, const std::funct
   approval.args = R"({"change":{"dockerfile":"FROM current\n"}})";
   approval.approved_by = "alice";
   if (change) change(approval);
+  written_at_ = steady_clock::now();
   const auto made = operator_->enqueue(approval);
   if (made.has_error()) throw std::runtime_error(made.error().message());
   return made->job_id;
@@ -116,6 +123,7 @@ std::int64_t ServiceFixture::request(const std::string& kind, std::int64_t job_i
   wish.job_id = job_id;
   wish.args = args;
   wish.requested_by = "bob";
+  written_at_ = steady_clock::now();
   return operator_->request(wish);
 }
 
@@ -127,12 +135,14 @@ std::int64_t ServiceFixture::request_on(const std::string& kind, const std::stri
   wish.bottle = bottle;
   wish.args = args;
   wish.requested_by = "bob";
+  written_at_ = steady_clock::now();
   return operator_->request(wish);
 }
 
 bool ServiceFixture::run_until(const std::function<bool()>& done, const std::string& what) {
   const auto deadline = steady_clock::now() + patience;
   auto busy_at = steady_clock::now();
+  const auto idle_for = [&] { return steady_clock::now() - std::max(busy_at, written_at_ + (unseen - quiet)); };
   while (!done()) {
     if (crashed_) return false;
     const auto now = steady_clock::now();
@@ -143,7 +153,7 @@ bool ServiceFixture::run_until(const std::function<bool()>& done, const std::str
     io_->restart();
     const auto ran = io_->run_one_for(milliseconds(2));
     if (ran > 0 || service_->store_busy()) busy_at = steady_clock::now();
-    if (steady_clock::now() - busy_at < quiet || !clock_moves_) continue;
+    if (idle_for() < quiet || !clock_moves_) continue;
     if (const auto next = clock_.next()) clock_.advance_to(*next);
     busy_at = steady_clock::now();
   }
@@ -154,7 +164,7 @@ void ServiceFixture::settle() {
   const bool moves = std::exchange(clock_moves_, false);
   const auto deadline = steady_clock::now() + patience;
   auto busy_at = steady_clock::now();
-  while (steady_clock::now() - busy_at < quiet && steady_clock::now() < deadline) {
+  while (steady_clock::now() - busy_at < unseen && steady_clock::now() < deadline) {
     io_->restart();
     const auto ran = io_->run_one_for(milliseconds(2));
     if (ran > 0 || service_->store_busy()) busy_at = steady_clock::now();

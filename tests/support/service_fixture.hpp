@@ -2,6 +2,7 @@
 // again on the same file and world. Not here: processes and signals (tests/functional).
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -57,6 +58,7 @@ class ServiceFixture : public ::testing::Test {
   ManualClock clock_;
   worker::Config config_;
   bool clock_moves_ = true;  // by itself, when all wait
+  std::string backend_name_ = "docker";
 
   std::unique_ptr<boost::asio::io_context> io_;
   std::unique_ptr<worker::Service> service_;
@@ -72,6 +74,7 @@ class ServiceFixture : public ::testing::Test {
 
   std::string boot_id_ = "boot-1";
   int approvals_ = 0;
+  std::chrono::steady_clock::time_point written_at_;  // by us, as another process
 };
 
 }  // namespace rebottle::test

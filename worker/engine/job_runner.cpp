@@ -211,7 +211,8 @@ awaitable<JobRunner::Go> JobRunner::run_step() {
   const auto way = co_await gate(resting);
   if (way == Gate::halted) co_return Go::ended;
   if (way == Gate::cancelled) {
-    const auto go = co_await settle(StepEnd{});
+    StepEnd cut_short;
+    const auto go = co_await settle(std::move(cut_short));
     co_return go;
   }
   auto end = co_await attempt();

@@ -53,6 +53,7 @@ CliTest::CliTest() : directory_(fresh_directory()) { system_directory_ = directo
 
 CliTest::~CliTest() {
   lock_.reset();
+  reader_.reset();
   store_.reset();
   // A failing test leaves its database for the reader.
   if (!HasFailure()) fs::remove_all(directory_);
@@ -133,9 +134,8 @@ std::int64_t CliTest::insert(const Wish& wish) {
           "scheduled_at) VALUES (?, 'capability_block', ?, ?, ?, ?, ?, ?, ?)",
           {wish.approval_id, wish.backend, wish.bottle, wish.args, wish.by, wish.justification},
           {now_, wish.scheduled_at});
-  const auto ran = run({"show", wish.approval_id, "-o", "name"});
-  if (ran.exit != 0) throw std::runtime_error("the job was not written: " + ran.err);
-  return std::stoll(ran.out);
+  if (!reader_) reader_ = schema::OperatorStore::open(database());
+  return reader_->job_of_approval(wish.approval_id).value().job_id;
 }
 
 schema::Job CliTest::claim(std::int64_t job_id) {

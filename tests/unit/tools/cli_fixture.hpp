@@ -74,6 +74,7 @@ class CliTest : public ::testing::Test {
  private:
   std::filesystem::path directory_;
   std::unique_ptr<schema::JobStore> store_;
+  std::unique_ptr<schema::OperatorStore> reader_;  // to look ids up
   std::optional<schema::ServiceLock> lock_;
   std::int64_t epoch_id_ = 0;
   std::chrono::milliseconds monotonic_{0};
