@@ -47,7 +47,7 @@ json create_body(const JobView& job, const CarryOver& carried) {
   json body = carried.body;
   body["Image"] = job.image_reference();
   auto& labels = body["Labels"];
-  for (const auto& [key, value] : labels_of(job.context, effect::create_new).items()) labels[key] = value;
+  labels.update(labels_of(job.context, effect::create_new));
   return body;
 }
 
