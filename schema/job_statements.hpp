@@ -84,7 +84,8 @@ struct JobStatements {
   // A new owner: take-over, or a person's decision. NULL parameters keep what is there.
   SQLite::Statement new_owner{db, R"(
     UPDATE jobs SET seq = seq + 1, state = :to, event = :event, actor = :actor, event_data = :data,
-      fence = :fence, epoch_id = :epoch_id, attempt = :attempt, crashes = :crashes, retry_at = NULL,
+      fence = :fence, epoch_id = :epoch_id, attempt = :attempt, crashes = :crashes,
+      retry_at = CASE WHEN :event = 'resume' THEN retry_at ELSE NULL END,
       interrupted = CASE WHEN :to = 'needs_attention' THEN state ELSE interrupted END,
       cancel_by = CASE WHEN :event = 'retry' THEN NULL ELSE cancel_by END,
       reason_code = coalesce(:reason_code, reason_code), message = coalesce(:message, message),

@@ -1,0 +1,41 @@
+// Jobs and their history as cells and as JSON, and why a job does not move.
+// Not here: which jobs, and where they go.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "tools/context.hpp"
+#include "tools/json_text.hpp"
+#include "tools/listing.hpp"
+
+namespace rebottle::tools {
+
+// A job by its id, or the newest job of an approval by the approval's id.
+[[nodiscard]] Result<schema::Job> find_job(Context& context, const std::string& reference);
+
+// The state as a word; with a symbol on a terminal, so that colour is never the only sign.
+[[nodiscard]] Cell state_cell(statemachine::State state, bool symbol);
+
+// Why a job that could move does not; empty for one that moves or has ended.
+struct Waiting {
+  std::string code;  // blocked, frozen, scheduled, retry_pause, no_service, turn, attention
+  std::string text;
+};
+[[nodiscard]] std::optional<Waiting> waiting_of(const schema::Job& job, const Context& context, bool service_runs);
+
+// Downtime up to now, the present stretch included.
+[[nodiscard]] schema::Milliseconds downtime_of(const schema::Job& job, schema::Milliseconds now);
+
+// The columns of jobs_view by their names; times are epoch milliseconds, null where there is none.
+[[nodiscard]] Json job_json(const schema::Job& job);
+[[nodiscard]] Json history_json(const schema::HistoryRow& row);
+
+[[nodiscard]] std::vector<Column> history_columns();
+// `start`: the time from which a terminal counts the offsets.
+[[nodiscard]] Record history_record(const Context& context, const schema::HistoryRow& row, schema::Milliseconds start);
+
+// How the end of a job answers "did it succeed?": ok, not_succeeded or needs_attention without words.
+[[nodiscard]] Outcome outcome_of(statemachine::State state);
+
+}  // namespace rebottle::tools

@@ -1,0 +1,77 @@
+// The real process: streams, terminal, user, clocks and Ctrl-C.
+// Not here: any decision that depends on them.
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <iostream>
+
+#include "tools/clock.hpp"
+#include "tools/environment.hpp"
+
+namespace rebottle::tools {
+namespace {
+
+volatile sig_atomic_t interrupted = 0;
+
+extern "C" void note_interrupt(int /*signal*/) { interrupted = 1; }
+
+void catch_interrupt() {
+  struct sigaction action {};
+  action.sa_handler = note_interrupt;
+  // SA_RESETHAND: a second Ctrl-C ends the process even where nobody looks at the flag.
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+  sigaction(SIGINT, &action, nullptr);
+}
+
+int terminal_width() {
+  winsize size{};
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_col;
+}
+
+std::optional<std::string> variable(const char* name) {
+  const char* const value = std::getenv(name);
+  if (value == nullptr) return std::nullopt;
+  return std::string(value);
+}
+
+// The person, not the role: under sudo the one who called it.
+std::string user_name() {
+  if (getuid() == 0)
+    if (auto caller = variable("SUDO_USER"); caller && !caller->empty()) return *caller;
+  std::array<char, 4096> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr)
+    return found->pw_name;
+  return "uid " + std::to_string(getuid());
+}
+
+// A poll of nothing: the signal ends it early.
+bool pause_process(std::chrono::milliseconds time) {
+  poll(nullptr, 0, static_cast<int>(time.count()));
+  return interrupted == 0;
+}
+
+}  // namespace
+
+Environment process_environment() {
+  catch_interrupt();
+  return {.out = std::cout,
+          .err = std::cerr,
+          .in = std::cin,
+          .out_is_tty = isatty(STDOUT_FILENO) == 1,
+          .width = terminal_width(),
+          .user = user_name(),
+          .variable = variable,
+          .now = wall_clock,
+          .monotonic = monotonic_clock,
+          .pause = pause_process};
+}
+
+}  // namespace rebottle::tools

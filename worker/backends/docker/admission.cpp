@@ -1,0 +1,253 @@
+// The first effect of every job: reads, refuses by name, and records the baseline that a roll-back is measured by.
+// Not here: finding the container and judging its settings (target.cpp).
+#include "worker/backends/docker/admission.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <sys/statvfs.h>
+
+#include "worker/backends/docker/dockerfile.hpp"
+#include "worker/backends/docker/steps.hpp"
+#include "worker/backends/docker/text.hpp"
+
+namespace rebottle::worker::docker {
+namespace {
+
+constexpr std::int64_t spare_bytes = std::int64_t{64} << 20;
+constexpr std::size_t short_id_min = 12;
+
+std::string joined(const std::vector<std::string>& items) {
+  std::string out;
+  for (const auto& item : items) out += (out.empty() ? "" : "; ") + item;
+  return out;
+}
+
+// The image's id or one of its registry digests.
+bool image_matches(const json& image, const std::string& digest) {
+  if (text(at(image, "Id")) == digest) return true;
+  return std::ranges::any_of(at(image, "RepoDigests"), [&](const json& reference) {
+    const auto value = text(reference);
+    return value == digest || value.ends_with("@" + digest);
+  });
+}
+
+Performed judge_expectation(const schema::Args& args, const Target& target) {
+  json diff = json::array();
+  const auto compare = [&diff](std::string_view field, const auto& expected, const std::string& found, bool same) {
+    if (expected && !same) diff.push_back({{"field", field}, {"expected", *expected}, {"found", found}});
+  };
+  const auto id = text(at(target.container, "Id"));
+  const auto& expect = args.expect;
+  const bool same_id = expect.target_id && (*expect.target_id == id || (expect.target_id->size() >= short_id_min &&
+                                                                        id.starts_with(*expect.target_id)));
+  compare("expect.target_id", expect.target_id, id, same_id);
+  compare("expect.image_digest", expect.image_digest, text(at(target.image, "Id")),
+          expect.image_digest && image_matches(target.image, *expect.image_digest));
+  compare("expect.change_sha256", expect.change_sha256, args.change_sha256,
+          expect.change_sha256 == std::optional(args.change_sha256));
+  if (diff.empty()) return Performed::done();
+  return Performed::failed(Outcome::stale, "drift", "The bottle or the change is not what was approved.",
+                           {{"diff", diff}});
+}
+
+Performed unsupported_change(const std::vector<std::string>& problems) {
+  return Performed::failed(Outcome::unsupported, "change_unsupported", joined(problems) + ".",
+                           {{"problems", problems}});
+}
+
+Performed images_absent(const std::vector<std::string>& absent) {
+  return Performed::failed(Outcome::permanent, "image_absent",
+                           "Not on this engine, and pulling is off (pull = false): " + joined(absent) + ".",
+                           {{"images", absent}});
+}
+
+std::vector<std::string> onbuild_of(const json& image) {
+  std::vector<std::string> out;
+  for (const auto& line : at(image, "Config", "OnBuild")) out.push_back(text(line));
+  return onbuild_problems(out);
+}
+
+awaitable<Performed> judge_change(Engine& engine, const JobView& job, const Target& target) {
+  std::vector<std::string> references;
+  if (std::holds_alternative<schema::Args::ImageFile>(job.context.args.change)) {
+    const std::vector<std::string> problems = {"change.image as a file is not supported by this backend"};
+    co_return unsupported_change(problems);
+  }
+  if (const auto* image = std::get_if<schema::Args::Image>(&job.context.args.change))
+    references.push_back(image->reference);
+  if (job.builds()) {
+    const auto prepared = prepare_dockerfile(job.dockerfile(), job.names.tag_previous);
+    auto problems = prepared.problems;
+    std::ranges::move(onbuild_of(target.image), std::back_inserter(problems));
+    if (!problems.empty()) co_return unsupported_change(problems);
+    references = prepared.images;
+  }
+  const auto images = co_await judge_images(engine, references);
+  if (images.failed) co_return failure(images.unclear.reply, "inspect the images that the change needs");
+  if (job.builds() && !images.problems.empty()) co_return unsupported_change(images.problems);
+  if (!images.absent.empty() && !engine.config.pull) co_return images_absent(images.absent);
+  co_return Performed::done();
+}
+
+awaitable<Performed> judge_space(Engine& engine, const JobView& job, const Target& target, std::size_t path_count) {
+  if (path_count == 0) co_return Performed::done();
+  // The writable layer is the part whose size the engine knows; the cap bounds the rest.
+  std::string path = "/containers/" + text(at(target.container, "Id")) + "/json?size=1";
+  const auto sized = co_await see(engine, std::move(path));
+  if (!sized.here()) co_return failure(sized.reply, "ask for the container's size");
+  const json& known = at(sized.doc, "SizeRw");
+  const auto size = known.is_number() ? known.get<std::int64_t>() : 0;
+  const auto cap = job.context.args.snapshot.max_bytes.value_or(engine.config.snapshot_max_bytes);
+  struct statvfs space {};
+  const auto directory = engine.config.snapshot_dir.string();
+  if (statvfs(directory.c_str(), &space) != 0)
+    co_return Performed::failed(Outcome::permanent, "snapshot_dir_unusable",
+                                "The snapshot directory " + directory + " cannot be used.", {{"path", directory}});
+  const auto free = static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
+  const auto needed = std::min(size, cap) + spare_bytes;
+  if (free >= needed) co_return Performed::done();
+  co_return Performed::failed(Outcome::permanent, "disk_space",
+                              "Too little space for the snapshot in " + directory + ": " + std::to_string(free) +
+                                  " bytes free, " + std::to_string(needed) + " needed.",
+                              {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
+}
+
+// The tags that earlier jobs gave to the present image; they are taken away once this job has succeeded.
+json earlier_tags(const json& image, const Names& names) {
+  json out = json::array();
+  for (const auto& tag : at(image, "RepoTags")) {
+    const auto value = text(tag);
+    const bool ours = value.starts_with(names.repository + ":job-") || value.starts_with(names.repository + ":prev-");
+    if (ours && value != names.tag_previous) out.push_back(value);
+  }
+  return out;
+}
+
+json networks_of(const Target& target) {
+  json out = json::array();
+  for (const auto& [name, endpoint] : at(target.container, "NetworkSettings", "Networks").items()) {
+    json network = {{"name", name}, {"id", at(endpoint, "NetworkID")}};
+    for (const auto& further : target.carried.further)
+      if (further.network == name) network["connect"] = further.settings;
+    out.push_back(std::move(network));
+  }
+  return out;
+}
+
+json baseline_of(const JobView& job, const Target& target, const KeptPaths& paths, const json& current) {
+  const json& container = target.container;
+  const Names names = names_of(job.context.bottle, container_name(container), job.context.job_key);
+  return {{"container_id", at(container, "Id")},
+          {"name", names.container},
+          {"image_id", at(container, "Image")},
+          {"image", at(container, "Config", "Image")},
+          {"image_user", text(at(target.image, "Config", "User"))},
+          {"earlier_tags", earlier_tags(target.image, names)},
+          {"running", at(container, "State", "Running") == true},
+          {"started_at", at(container, "State", "StartedAt")},
+          {"restart_count", at(container, "RestartCount")},
+          {"health", text(at(at(container, "State", "Health"), "Status"))},
+          {"restart_policy", at(container, "HostConfig", "RestartPolicy")},
+          {"stop_timeout_s", at(container, "Config", "StopTimeout")},
+          {"networks", networks_of(target)},
+          {"fingerprint", fingerprint(container)},
+          {"paths", paths.kept},
+          {"paths_skipped", paths.skipped},
+          {"current_image_id", current}};
+}
+
+bool is_under(const std::string& path, const std::string& place) {
+  return path == place || path.starts_with(place == "/" ? place : place + "/");
+}
+
+struct Place {
+  std::string path;
+  bool in_memory;
+};
+
+std::vector<Place> mounted_places(const json& container) {
+  std::vector<Place> out = {{"/proc", true}, {"/sys", true}, {"/dev", true}};
+  for (const auto& [path, options] : at(container, "HostConfig", "Tmpfs").items()) out.push_back({path, true});
+  for (const auto& mount : at(container, "Mounts"))
+    out.push_back({text(at(mount, "Destination")), text(at(mount, "Type")) == "tmpfs"});
+  return out;
+}
+
+}  // namespace
+
+KeptPaths judge_paths(const std::vector<std::string>& paths, const json& container) {
+  KeptPaths out;
+  for (const auto& path : paths) {
+    bool kept = true;
+    // An archive that starts with these bytes would be taken for a compressed one.
+    if (path.substr(path.rfind('/') + 1).starts_with("BZh")) {
+      out.problems.push_back("snapshot path " + path + ": a name that starts with \"BZh\" cannot be kept");
+      kept = false;
+    }
+    for (const auto& place : mounted_places(container)) {
+      if (is_under(path, place.path)) {
+        kept = false;
+        if (place.in_memory)
+          out.problems.push_back("snapshot path " + path + ": " + place.path + " is kept in memory and lost on stop");
+        else
+          out.skipped.push_back({{"path", path}, {"why", "on the mount " + place.path + ", which stays"}});
+      } else if (is_under(place.path, path) && !place.in_memory) {
+        kept = false;
+        out.problems.push_back("snapshot path " + path + ": it contains the mount " + place.path +
+                               "; name the paths beside it");
+      }
+    }
+    if (kept && at(container, "HostConfig", "ReadonlyRootfs") == true) {
+      out.problems.push_back("snapshot path " + path + ": the root is read-only, nothing can have been written there");
+      kept = false;
+    }
+    if (kept) out.kept.push_back(path);
+  }
+  return out;
+}
+
+awaitable<BaseImages> judge_images(Engine& engine, std::vector<std::string> references) {
+  BaseImages out;
+  for (const auto& reference : references) {
+    auto seen = co_await see_image(engine, reference);
+    if (seen.here()) {
+      std::ranges::move(onbuild_of(seen.doc), std::back_inserter(out.problems));
+    } else if (seen.gone() || seen.reply.is(400)) {  // 400: no valid reference
+      out.absent.push_back(reference);
+    } else {
+      out.unclear = std::move(seen);
+      out.failed = true;
+      co_return out;
+    }
+  }
+  co_return out;
+}
+
+awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction /*direction*/) {
+  auto found = co_await find_target(engine, job);
+  if (found.refusal.outcome != Outcome::done) co_return found.refusal;
+  const auto expected = judge_expectation(job.context.args, found.target);
+  if (expected.outcome != Outcome::done) co_return expected;
+  const auto possible = co_await judge_change(engine, job, found.target);
+  if (possible.outcome != Outcome::done) co_return possible;
+  const auto paths = judge_paths(job.context.args.snapshot.paths, found.target.container);
+  if (!paths.problems.empty())
+    co_return Performed::failed(Outcome::unsupported, "snapshot_path_unsupported", joined(paths.problems) + ".",
+                                {{"problems", paths.problems}});
+  const auto path_count = paths.kept.size();
+  const auto space = co_await judge_space(engine, job, found.target, path_count);
+  if (space.outcome != Outcome::done) co_return space;
+
+  const auto current = co_await see_image(engine, job.names.tag_current);
+  if (current.unclear()) co_return failure(current.reply, "inspect the image " + job.names.tag_current);
+  json current_id = current.here() ? at(current.doc, "Id") : json();
+  co_return Performed::done(baseline_of(job, found.target, paths, current_id));
+}
+
+awaitable<Observed> observe_recorded_admit(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {
+  if (!job.has_fact(effect::admit)) co_return Observed{World::absent, json::object(), {}};
+  co_return Observed{World::present, job.baseline(), {}};
+}
+
+}  // namespace rebottle::worker::docker

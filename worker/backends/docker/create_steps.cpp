@@ -1,0 +1,183 @@
+// Makes the changed container while the old one still runs: created but not started, then connected.
+// Not here: which settings go over (carry_over.cpp).
+#include <charconv>
+
+#include "worker/backends/docker/carry_over.hpp"
+#include "worker/backends/docker/steps.hpp"
+#include "worker/backends/docker/text.hpp"
+
+namespace rebottle::worker::docker {
+namespace {
+
+Observed seen_as(World world, std::string detail = {}) { return {world, json::object(), std::move(detail)}; }
+
+json created_result(const json& container) {
+  return {{"container_id", at(container, "Id")}, {"image_id", at(container, "Image")}};
+}
+
+// Whether a container that carries our label is the one that this job wants.
+Observed judge_created(const JobView& job, const json& container) {
+  const auto name = container_name(container);
+  const json& labels = at(container, "Config", "Labels");
+  if (overtaken(labels, job)) return seen_as(World::unknown, name + " was made under a newer fence than ours");
+  if (name != job.names.created && name != job.names.container)
+    return seen_as(World::foreign, "the container with this job's label is called " + name);
+  if (text(at(container, "Image")) != job.new_image())
+    return seen_as(World::foreign, name + " was made from another image: " + text(at(container, "Image")));
+  return {World::present, created_result(container), {}};
+}
+
+// The configuration that the job's old container has now, as far as it is carried over.
+awaitable<Performed> carry_now(Engine& engine, const JobView& job, CarryOver& out, json& container) {
+  auto old = co_await see_container(engine, job.old_id());
+  if (!old.here()) co_return failure(old.reply, "inspect the container " + job.names.container);
+  const auto diff = changed_fields(at(job.baseline(), "fingerprint"), fingerprint(old.doc));
+  if (!diff.empty())
+    co_return Performed::failed(Outcome::stale, "drift",
+                                "The container " + job.names.container + " was changed by someone else meanwhile.",
+                                {{"fields", diff}});
+  const auto image = co_await see_image(engine, job.old_image());
+  if (!image.here()) co_return failure(image.reply, "inspect the image of " + job.names.container);
+  out = carry_over(old.doc, image.doc);
+  container = std::move(old.doc);
+  co_return Performed::done();
+}
+
+json create_body(const JobView& job, const CarryOver& carried) {
+  json body = carried.body;
+  body["Image"] = job.image_reference();
+  body["Labels"].update(labels_of(job.context, effect::create_new));
+  return body;
+}
+
+// What the engine made must be what it was told to make.
+awaitable<Performed> judge_result(Engine& engine, const JobView& job, std::string id, json old_container) {
+  const auto created = co_await see_container(engine, id);
+  if (!created.here()) co_return failure(created.reply, "inspect the container " + job.names.created);
+  if (text(at(created.doc, "Image")) != job.new_image())
+    co_return Performed::failed(Outcome::permanent, "image_moved",
+                                job.image_reference() + " means another image than before.",
+                                {{"expected", job.new_image()}, {"found", at(created.doc, "Image")}});
+  const auto fields = unfaithful_fields(old_container, created.doc);
+  if (!fields.empty())
+    co_return Performed::failed(Outcome::permanent, "not_carried",
+                                "The engine did not take over settings of the container " + job.names.container + ".",
+                                {{"fields", fields}});
+  co_return Performed::done(created_result(created.doc));
+}
+
+std::vector<json> missing_networks(const JobView& job, const json& container) {
+  std::vector<json> out;
+  const json& connected = at(container, "NetworkSettings", "Networks");
+  for (const auto& network : at(job.baseline(), "networks"))
+    if (network.contains("connect") && !connected.contains(text(at(network, "name")))) out.push_back(network);
+  return out;
+}
+
+// A stopped container can be connected to a network that does not exist: the error would come at its start. So the
+// network is looked at first.
+awaitable<Performed> connect(Engine& engine, const JobView& job, json network) {
+  const auto name = text(at(network, "name"));
+  auto id = text(at(network, "id"));
+  if (id.empty()) id = name;
+  const auto seen = co_await see_network(engine, id);
+  if (seen.unclear()) co_return failure(seen.reply, "inspect the network " + name);
+  if (seen.gone() || text(at(seen.doc, "Name")) != name)
+    co_return Performed::failed(Outcome::stale, "drift", "The network " + name + " is not there any more.",
+                                {{"network", name}, {"network_id", id}});
+  json body = {{"Container", job.new_id()}, {"EndpointConfig", at(network, "connect")}};
+  std::string target = "/networks/" + percent_encode(text(at(seen.doc, "Id"))) + "/connect";
+  const auto reply = co_await post_json(engine, std::move(target), std::move(body));
+  if (!reply.succeeded()) co_return failure(reply, "connect " + job.names.created + " to the network " + name);
+  co_return Performed::done();
+}
+
+}  // namespace
+
+bool overtaken(const json& labels, const JobView& job) {
+  const auto fence = text(at(labels, label::fence));
+  std::int64_t number = 0;
+  std::from_chars(fence.data(), fence.data() + fence.size(), number);
+  return number > job.context.fence;
+}
+
+awaitable<OwnContainer> see_new(Engine& engine, const JobView& job) {
+  OwnContainer out;
+  auto seen = co_await see_container(engine, job.new_id());
+  out.seen = std::move(seen);
+  const auto& name = job.names.created;
+  if (out.seen.unclear()) out.wrong = failure(out.seen.reply, "inspect the changed container");
+  if (out.seen.gone())
+    out.wrong = Performed::failed(Outcome::permanent, "container_gone", "The changed container is not there any more.",
+                                  {{"container", name}, {"container_id", job.new_id()}});
+  if (!out.seen.here()) co_return out;
+  const json& labels = at(out.seen.doc, "Config", "Labels");
+  if (overtaken(labels, job)) {
+    out.wrong = Performed::failed(Outcome::unknown, "fence_lost", "Another worker has taken this job over.",
+                                  {{"container", name}, {"labels", labels}});
+  } else if (!made_by(labels, job.context.job_key)) {
+    out.wrong = Performed::failed(Outcome::permanent, "not_ours", "The container is not one that this job made.",
+                                  {{"container", name}, {"container_id", job.new_id()}});
+  } else {
+    co_return out;
+  }
+  out.seen.sight = Sight::gone;
+  co_return out;
+}
+
+awaitable<Observed> observe_create_new(Engine& engine, const JobView& job, Direction /*direction*/) {
+  const std::string own_label = std::string(label::job) + "=" + job.context.job_key;
+  const auto listed = co_await list_containers(engine, own_label);
+  if (!listed.here()) co_return unclear(listed);
+  if (listed.doc.size() > 1)
+    co_return seen_as(World::foreign, "more than one container carries the label " + own_label);
+  if (listed.doc.size() == 1) {
+    const auto id = text(at(listed.doc[0], "Id"));
+    const auto seen = co_await see_container(engine, id);
+    if (seen.unclear()) co_return unclear(seen);
+    if (seen.here()) co_return judge_created(job, seen.doc);
+  }
+  const auto in_the_way = co_await see_container_named(engine, job.names.created);
+  if (in_the_way.unclear()) co_return unclear(in_the_way);
+  if (in_the_way.here()) co_return seen_as(World::foreign, job.names.created + " is someone else's container");
+  co_return seen_as(World::absent);
+}
+
+awaitable<Performed> perform_create_new(Engine& engine, const JobView& job, Direction /*direction*/) {
+  CarryOver carried;
+  json old_container;
+  const auto ready = co_await carry_now(engine, job, carried, old_container);
+  if (ready.outcome != Outcome::done) co_return ready;
+  json body = create_body(job, carried);
+  std::string target = "/containers/create?name=" + percent_encode(job.names.created);
+  const auto reply = co_await post_json(engine, std::move(target), std::move(body));
+  if (!reply.is(201)) co_return failure(reply, "create the container " + job.names.created);
+  const auto answer = json::parse(reply.body, nullptr, false);
+  auto id = text(at(answer, "Id"));
+  auto out = co_await judge_result(engine, job, std::move(id), std::move(old_container));
+  if (out.outcome == Outcome::done && at(answer, "Warnings").is_array()) out.result["warnings"] = answer["Warnings"];
+  co_return out;
+}
+
+awaitable<Observed> observe_connect_networks(Engine& engine, const JobView& job, Direction /*direction*/) {
+  const auto own = co_await see_new(engine, job);
+  if (own.seen.unclear()) co_return unclear(own.seen);
+  if (!own.seen.here()) co_return seen_as(World::foreign, own.wrong.message);
+  const auto missing = missing_networks(job, own.seen.doc);
+  co_return seen_as(missing.empty() ? World::present : World::absent);
+}
+
+awaitable<Performed> perform_connect_networks(Engine& engine, const JobView& job, Direction /*direction*/) {
+  const auto own = co_await see_new(engine, job);
+  if (!own.seen.here()) co_return own.wrong;
+  json names = json::array();
+  for (const auto& network : missing_networks(job, own.seen.doc)) {
+    const auto connected = co_await connect(engine, job, network);
+    if (connected.outcome != Outcome::done) co_return connected;
+    names.push_back(at(network, "name"));
+  }
+  json result = {{"networks", std::move(names)}};
+  co_return Performed::done(std::move(result));
+}
+
+}  // namespace rebottle::worker::docker

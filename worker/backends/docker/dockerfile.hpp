@@ -1,0 +1,26 @@
+// Reads an approved Dockerfile far enough to know what it would fetch, and puts the bottle's present image in for
+// the word "current". Pure. Not here: building; judging what RUN lines do.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rebottle::worker::docker {
+
+struct Dockerfile {
+  std::string text;                        // ready for the builder
+  std::vector<std::string> images;         // references that must be there: FROM and COPY --from, "current" excluded
+  std::vector<std::string> problems;       // what is refused, each with its line and the way out; empty: fine
+};
+
+// `current` is the reference that stands for the present image. Only the classic builder's language is accepted.
+[[nodiscard]] Dockerfile prepare_dockerfile(std::string_view text, std::string_view current);
+
+// The same judgement for the ONBUILD instructions of an image that a Dockerfile starts from.
+[[nodiscard]] std::vector<std::string> onbuild_problems(const std::vector<std::string>& instructions);
+
+// A Dockerfile that runs shell lines as root on `current` and leaves the image's user as it was.
+[[nodiscard]] std::string dockerfile_for_commands(const std::vector<std::string>& lines, std::string_view image_user);
+
+}  // namespace rebottle::worker::docker

@@ -1,0 +1,170 @@
+// The calls that are made more than once. Not here: HTTP, decisions.
+#include "worker/backends/docker/engine.hpp"
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "worker/backends/docker/text.hpp"
+
+namespace rebottle::worker::docker {
+namespace {
+
+constexpr std::size_t log_bytes_read_max = std::size_t{256} << 10;
+constexpr std::size_t log_bytes_kept = 4000;
+
+Seen judged(Reply reply) {
+  Seen seen;
+  seen.reply = std::move(reply);
+  if (seen.reply.is(404)) seen.sight = Sight::gone;
+  if (!seen.reply.is(200)) return seen;
+  seen.doc = json::parse(seen.reply.body, nullptr, false);
+  seen.reply.body.clear();
+  if (seen.doc.is_discarded()) {
+    seen.reply.reach = Reach::malformed;
+    seen.reply.error = "the answer is no JSON";
+    seen.doc = nullptr;
+  } else {
+    seen.sight = Sight::here;
+  }
+  return seen;
+}
+
+}  // namespace
+
+awaitable<Seen> see(Engine& engine, std::string target) {
+  Call call;
+  call.method = "GET";
+  call.target = std::move(target);
+  auto reply = co_await engine.client.call(std::move(call));
+  co_return judged(std::move(reply));
+}
+
+awaitable<Seen> see_container(Engine& engine, std::string id) {
+  if (id.empty()) co_return Seen{Sight::gone, nullptr, {}};
+  std::string target = "/containers/" + percent_encode(id) + "/json";
+  auto seen = co_await see(engine, std::move(target));
+  // The engine also looks for names and the starts of ids.
+  if (seen.here() && text(at(seen.doc, "Id")) != id) seen.sight = Sight::gone;
+  co_return seen;
+}
+
+awaitable<Seen> see_container_named(Engine& engine, std::string name) {
+  std::string target = "/containers/" + percent_encode(name) + "/json";
+  auto seen = co_await see(engine, std::move(target));
+  if (seen.here() && container_name(seen.doc) != name) seen.sight = Sight::gone;
+  co_return seen;
+}
+
+awaitable<Seen> see_image(Engine& engine, std::string reference) {
+  std::string target = "/images/" + percent_encode_path(reference) + "/json";
+  auto seen = co_await see(engine, std::move(target));
+  co_return seen;
+}
+
+awaitable<Seen> see_network(Engine& engine, std::string id) {
+  std::string target = "/networks/" + percent_encode(id);
+  auto seen = co_await see(engine, std::move(target));
+  co_return seen;
+}
+
+awaitable<Seen> list_containers(Engine& engine, std::string label) {
+  std::string target = "/containers/json?all=1";
+  if (!label.empty()) {
+    const json filters = {{"label", json::array({label})}};
+    target += "&filters=" + percent_encode(filters.dump());
+  }
+  auto seen = co_await see(engine, std::move(target));
+  co_return seen;
+}
+
+awaitable<Reply> post(Engine& engine, std::string target) {
+  Call call;
+  call.method = "POST";
+  call.target = std::move(target);
+  auto reply = co_await engine.client.call(std::move(call));
+  co_return reply;
+}
+
+awaitable<Reply> post_json(Engine& engine, std::string target, json body) {
+  Call call;
+  call.method = "POST";
+  call.target = std::move(target);
+  call.content_type = "application/json";
+  call.body = body.dump();
+  auto reply = co_await engine.client.call(std::move(call));
+  co_return reply;
+}
+
+awaitable<Reply> erase(Engine& engine, std::string target) {
+  Call call;
+  call.method = "DELETE";
+  call.target = std::move(target);
+  auto reply = co_await engine.client.call(std::move(call));
+  co_return reply;
+}
+
+awaitable<std::string> last_log_lines(Engine& engine, json container) {
+  Call call;
+  call.method = "GET";
+  call.target = "/containers/" + percent_encode(text(at(container, "Id"))) + "/logs?stdout=1&stderr=1&tail=40";
+  const bool multiplexed = at(container, "Config", "Tty") != true;
+  Demultiplexer demultiplexer;
+  Tail tail(log_bytes_kept);
+  std::size_t read = 0;
+  Sink sink = [&](std::string_view piece) {
+    tail.append(multiplexed ? demultiplexer.feed(piece) : std::string(piece));
+    read += piece.size();
+    return read < log_bytes_read_max;
+  };
+  const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
+  co_return last_part(tail.text(), log_bytes_kept);
+}
+
+awaitable<void> pause_for(milliseconds duration) {
+  const auto executor = co_await boost::asio::this_coro::executor;
+  boost::asio::steady_timer timer(executor, duration);
+  co_await timer.async_wait(boost::asio::use_awaitable);
+}
+
+Performed failure(const Reply& reply, std::string_view doing) {
+  const auto message = std::string(doing) + ": " + reply.message();
+  json detail = {{"doing", doing}, {"answer", reply.message()}};
+  if (reply.answered()) detail["status"] = reply.status;
+  switch (reply.reach) {
+    case Reach::unreachable: return Performed::failed(Outcome::unreachable, "engine_unreachable", message, detail);
+    case Reach::too_old: return Performed::failed(Outcome::unsupported, "backend_too_old", message, detail);
+    case Reach::lost:
+    case Reach::timeout:
+    case Reach::stopped:
+    case Reach::malformed: return Performed::failed(Outcome::transient, "engine_answer_lost", message, detail);
+    case Reach::answered: break;
+  }
+  // A conflict is looked at again before it is believed: what is in the way may be ours, or may go.
+  const bool again = reply.status >= 500 || reply.status == 409 || reply.status == 408 || reply.status == 429;
+  return Performed::failed(again ? Outcome::transient : Outcome::permanent, again ? "engine_error" : "engine_refused",
+                           message, detail);
+}
+
+Observed unclear(const Seen& seen) { return {World::unknown, json::object(), seen.reply.message()}; }
+
+const json& at(const json& document, std::string_view key) {
+  static const json null;
+  if (!document.is_object()) return null;
+  const auto found = document.find(std::string(key));
+  return found == document.end() ? null : *found;
+}
+
+const json& at(const json& document, std::string_view key, std::string_view inner) {
+  return at(at(document, key), inner);
+}
+
+std::string text(const json& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
+
+std::string container_name(const json& container) {
+  auto name = text(at(container, "Name"));
+  if (name.starts_with('/')) name.erase(0, 1);
+  return name;
+}
+
+}  // namespace rebottle::worker::docker

@@ -1,0 +1,57 @@
+// Facts by meaning. Not here: where they come from.
+#include "worker/backends/docker/job_view.hpp"
+
+#include "worker/backends/docker/dockerfile.hpp"
+#include "worker/backends/docker/engine.hpp"
+#include "worker/backends/docker/text.hpp"
+
+namespace rebottle::worker::docker {
+namespace {
+
+// The admission knows the name; before it, only a configured name can be told.
+std::string container_of(const DockerConfig& config, const JobContext& context) {
+  const auto admitted = text(at(at(context.facts, effect::admit), "name"));
+  return admitted.empty() ? container_by_name(config, context.bottle) : admitted;
+}
+
+}  // namespace
+
+std::string container_by_name(const DockerConfig& config, std::string_view bottle) {
+  return config.label.empty() ? replaced(config.container, "{bottle}", bottle) : std::string();
+}
+
+JobView::JobView(const DockerConfig& config, const JobContext& job)
+    : context(job), names(names_of(job.bottle, container_of(config, job), job.job_key)), config_(config) {}
+
+bool JobView::has_fact(std::string_view effect) const { return context.facts.contains(std::string(effect)); }
+const json& JobView::fact(std::string_view effect) const { return at(context.facts, effect); }
+
+std::string JobView::old_id() const { return text(at(baseline(), "container_id")); }
+std::string JobView::old_image() const { return text(at(baseline(), "image_id")); }
+bool JobView::was_running() const { return at(baseline(), "running") == true; }
+
+std::string JobView::new_id() const { return text(at(fact(effect::create_new), "container_id")); }
+std::string JobView::new_image() const {
+  return text(at(fact(builds() ? effect::build_image : effect::resolve_image), "image_id"));
+}
+
+bool JobView::builds() const {
+  return std::holds_alternative<schema::Args::Dockerfile>(context.args.change) ||
+         std::holds_alternative<schema::Args::Commands>(context.args.change);
+}
+
+std::string JobView::image_reference() const {
+  if (const auto* image = std::get_if<schema::Args::Image>(&context.args.change)) return image->reference;
+  return names.tag_job;
+}
+
+std::string JobView::dockerfile() const {
+  if (const auto* commands = std::get_if<schema::Args::Commands>(&context.args.change))
+    return dockerfile_for_commands(commands->lines, text(at(baseline(), "image_user")));
+  if (const auto* given = std::get_if<schema::Args::Dockerfile>(&context.args.change)) return given->text;
+  return {};
+}
+
+std::filesystem::path JobView::keep_dir() const { return config_.snapshot_dir / context.job_key; }
+
+}  // namespace rebottle::worker::docker

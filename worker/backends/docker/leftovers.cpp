@@ -1,0 +1,154 @@
+// Leftovers. A container goes only by its recorded id and its parked name, or by this job's label; an image loses
+// only tags of ours; an image that is not ours and would vanish with its last tag keeps it.
+#include "worker/backends/docker/leftovers.hpp"
+
+#include <filesystem>
+
+#include "worker/backends/docker/text.hpp"
+
+namespace rebottle::worker::docker {
+namespace {
+
+constexpr std::string_view kind_parked = "parked_container";
+constexpr std::string_view kind_created = "created_container";
+constexpr std::string_view kind_tag = "image_tag";
+constexpr std::string_view kind_files = "snapshot_files";
+
+schema::Leftover leftover(const Engine& engine, std::string_view kind, const json& reference) {
+  schema::Leftover out;
+  out.backend = engine.name;
+  out.kind = kind;
+  out.reference = reference.dump();
+  return out;
+}
+
+Performed not_ours(std::string message, json detail) {
+  return Performed::failed(Outcome::permanent, "not_ours", std::move(message), std::move(detail));
+}
+
+awaitable<Performed> remove_container(Engine& engine, json container) {
+  const auto id = text(at(container, "Id"));
+  const auto name = container_name(container);
+  if (at(container, "State", "Running") == true)
+    co_return Performed::failed(Outcome::transient, "running", "The container " + name + " runs; it is not removed.",
+                                {{"container", name}, {"container_id", id}});
+  // v=0: anonymous volumes have gone over to the new container.
+  std::string target = "/containers/" + percent_encode(id) + "?v=0&force=0";
+  const auto reply = co_await erase(engine, std::move(target));
+  if (reply.succeeded() || reply.is(404)) co_return Performed::done();
+  co_return failure(reply, "remove the container " + name);
+}
+
+awaitable<Performed> remove_parked(Engine& engine, json reference) {
+  const auto seen = co_await see_container(engine, text(at(reference, "container_id")));
+  if (seen.gone()) co_return Performed::done();
+  if (!seen.here()) co_return failure(seen.reply, "inspect the parked container");
+  const auto name = container_name(seen.doc);
+  if (name != text(at(reference, "name")))
+    co_return not_ours("The old container is called " + name + ", not as it was parked; it stays.",
+                       {{"container", name}, {"parked_as", at(reference, "name")}});
+  auto out = co_await remove_container(engine, seen.doc);
+  co_return out;
+}
+
+awaitable<Performed> remove_created(Engine& engine, json reference) {
+  const auto name = text(at(reference, "name"));
+  const auto seen = co_await see_container_named(engine, name);
+  if (seen.gone()) co_return Performed::done();
+  if (!seen.here()) co_return failure(seen.reply, "inspect the container " + name);
+  if (!made_by(at(seen.doc, "Config", "Labels"), text(at(reference, "job"))))
+    co_return not_ours("The container " + name + " was not made by this job; it stays.", {{"container", name}});
+  auto out = co_await remove_container(engine, seen.doc);
+  co_return out;
+}
+
+// Images of the job that have lost their tag to a repeated build.
+awaitable<Performed> remove_dangling(Engine& engine, std::string job_key) {
+  const json filters = {{"label", json::array({std::string(label::job) + "=" + job_key})},
+                        {"dangling", json::array({"true"})}};
+  std::string list = "/images/json?filters=" + percent_encode(filters.dump());
+  const auto listed = co_await see(engine, std::move(list));
+  if (!listed.here()) co_return failure(listed.reply, "list the images of the job");
+  for (const auto& image : listed.doc) {
+    const auto id = text(at(image, "Id"));
+    std::string target = "/images/" + percent_encode_path(id);
+    const auto reply = co_await erase(engine, std::move(target));
+    // In use, or the parent of another image: then it is no leftover.
+    if (!reply.succeeded() && !reply.is(404) && !reply.is(409)) co_return failure(reply, "remove the image " + id);
+  }
+  co_return Performed::done();
+}
+
+awaitable<Performed> remove_tag(Engine& engine, json reference) {
+  const auto tag = text(at(reference, "tag"));
+  const auto seen = co_await see_image(engine, tag);
+  if (seen.unclear()) co_return failure(seen.reply, "inspect the image " + tag);
+  if (seen.here()) {
+    const bool ours = at(seen.doc, "Config", "Labels").contains(std::string(label::job));
+    if (!ours && at(seen.doc, "RepoTags").size() <= 1 && at(seen.doc, "RepoDigests").empty()) {
+      json kept = {{"kept", tag}, {"why", "the last name of an image that is not ours"}};
+      co_return Performed::done(std::move(kept));
+    }
+    std::string target = "/images/" + percent_encode_path(tag) + (ours ? "?noprune=0" : "?noprune=1");
+    const auto reply = co_await erase(engine, std::move(target));
+    const auto again = co_await see_image(engine, tag);
+    if (!again.gone()) co_return failure(reply.succeeded() ? again.reply : reply, "untag " + tag);
+  }
+  const auto job_key = text(at(reference, "job"));
+  if (job_key.empty()) co_return Performed::done();
+  auto out = co_await remove_dangling(engine, job_key);
+  co_return out;
+}
+
+Performed remove_files(const Engine& engine, const json& reference) {
+  const auto name = text(at(reference, "directory"));
+  if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos)
+    return not_ours("\"" + name + "\" is no directory of a job.", reference);
+  std::error_code error;
+  std::filesystem::remove_all(engine.config.snapshot_dir / name, error);
+  if (!error)  return Performed::done();
+  return Performed::failed(Outcome::transient, "not_removed", "The snapshot's files cannot be removed: " + error.message(),
+                           reference);
+}
+
+}  // namespace
+
+std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& job, State end) {
+  std::vector<schema::Leftover> out;
+  const auto add = [&](std::string_view kind, const json& reference) {
+    out.push_back(leftover(engine, kind, reference));
+  };
+  if (!job.has_fact(effect::admit)) return out;  // nothing was made before the admission
+  // Containers first: an image that one of them uses cannot go.
+  if (end == State::succeeded) {
+    add(kind_parked, {{"container_id", job.old_id()}, {"name", job.names.parked}});
+    for (const auto& tag : at(job.baseline(), "earlier_tags")) add(kind_tag, {{"tag", tag}});
+  } else {
+    add(kind_created, {{"name", job.names.created}, {"job", job.context.job_key}});
+    if (job.builds()) add(kind_tag, {{"tag", job.names.tag_job}, {"job", job.context.job_key}});
+  }
+  add(kind_tag, {{"tag", job.names.tag_previous}});
+  // After a settlement by hand the kept files may be the only copy of what the agent had: a person removes them.
+  if (end != State::resolved) add(kind_files, {{"directory", job.context.job_key}});
+  return out;
+}
+
+awaitable<Performed> remove_leftover(Engine& engine, schema::Leftover leftover) {
+  auto reference = json::parse(leftover.reference, nullptr, false);
+  if (leftover.kind == kind_files) co_return remove_files(engine, reference);
+  if (leftover.kind == kind_parked) {
+    auto out = co_await remove_parked(engine, std::move(reference));
+    co_return out;
+  }
+  if (leftover.kind == kind_created) {
+    auto out = co_await remove_created(engine, std::move(reference));
+    co_return out;
+  }
+  if (leftover.kind == kind_tag) {
+    auto out = co_await remove_tag(engine, std::move(reference));
+    co_return out;
+  }
+  co_return not_ours("Leftovers of the kind " + leftover.kind + " are unknown to this backend.", {{"kind", leftover.kind}});
+}
+
+}  // namespace rebottle::worker::docker

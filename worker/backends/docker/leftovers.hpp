@@ -1,0 +1,16 @@
+// What a job leaves behind, by name, and its removal: exactly that thing, or nothing.
+// Not here: when that is done (the engine).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "worker/backends/docker/engine.hpp"
+#include "worker/backends/docker/job_view.hpp"
+
+namespace rebottle::worker::docker {
+
+[[nodiscard]] std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& job, State end);
+[[nodiscard]] awaitable<Performed> remove_leftover(Engine& engine, schema::Leftover leftover);
+
+}  // namespace rebottle::worker::docker

@@ -1,0 +1,260 @@
+// Keeps the snapshot's paths: read from the stopped old container into files, put into the changed one before its
+// first start. The archives stay opaque; they are never sent compressed, and never to a container that has run.
+// Not here: which paths (admission.cpp).
+#include <filesystem>
+#include <set>
+
+#include "worker/backends/docker/archive.hpp"
+#include "worker/backends/docker/files.hpp"
+#include "worker/backends/docker/steps.hpp"
+#include "worker/backends/docker/text.hpp"
+
+namespace rebottle::worker::docker {
+namespace {
+
+constexpr std::size_t header_bytes_max = 16384;
+constexpr std::string_view never_started = "0001-01-01T00:00:00Z";
+
+Observed seen_as(World world, std::string detail = {}) { return {world, json::object(), std::move(detail)}; }
+
+std::filesystem::path manifest_file(const JobView& job) { return job.keep_dir() / "saved.json"; }
+
+std::string archive_target(const std::string& id, const std::string& path) {
+  return "/containers/" + percent_encode(id) + "/archive?path=" + percent_encode(path);
+}
+
+std::string parent_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+// "/a/b/c" → "/a", "/a/b".
+std::vector<std::string> ancestors_of(const std::string& path) {
+  std::vector<std::string> out;
+  for (auto slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
+    out.push_back(path.substr(0, slash));
+  return out;
+}
+
+// What was saved, if all of it is still there: an empty value otherwise.
+json read_manifest(const JobView& job) {
+  auto manifest = json::parse(read_file(manifest_file(job)), nullptr, false);
+  if (!manifest.is_object() || text(at(manifest, "container_id")) != job.old_id()) return nullptr;
+  for (const auto& item : at(manifest, "saved")) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(job.keep_dir() / text(at(item, "file")), error);
+    if (error || at(item, "bytes") != size) return nullptr;
+  }
+  return manifest;
+}
+
+// One archive into one file, within what is left of the cap. Result: {bytes} or {missing: true}.
+awaitable<Performed> save_path(Engine& engine, const JobView& job, std::string path, std::string file,
+                               std::int64_t bytes_left) {
+  FileWriter writer(job.keep_dir() / file);
+  bool too_large = false;
+  Sink sink = [&](std::string_view piece) {
+    too_large = writer.bytes() + static_cast<std::int64_t>(piece.size()) > bytes_left;
+    return !too_large && writer.write(piece);
+  };
+  Call call;
+  call.method = "GET";
+  call.target = archive_target(job.old_id(), path);
+  call.idle = std::chrono::seconds(engine.config.call_timeout_s);
+  call.deadline = 10 * call.idle;
+  const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
+  if (reply.is(404)) {
+    json missing = {{"missing", true}};
+    co_return Performed::done(std::move(missing));
+  }
+  if (too_large)
+    co_return Performed::failed(Outcome::permanent, "snapshot_too_large",
+                                "The snapshot's paths hold more than the allowed bytes; the limit was met in " + path + ".",
+                                {{"path", path}, {"bytes_left", bytes_left}});
+  auto error = writer.error();
+  if (error.empty() && !reply.succeeded()) co_return failure(reply, "read " + path + " from the stopped container");
+  if (error.empty()) {
+    auto seal_error = co_await seal_file(engine, writer);
+    error = std::move(seal_error);
+  }
+  if (!error.empty())
+    co_return Performed::failed(Outcome::transient, "snapshot_not_written", "The snapshot cannot be written: " + error,
+                                {{"path", path}, {"error", error}});
+  json result = {{"bytes", writer.bytes()}};
+  co_return Performed::done(std::move(result));
+}
+
+// How a directory above a kept path looked, from the first header of its archive; null if that cannot be known.
+awaitable<json> look_at_directory(Engine& engine, std::string id, std::string path) {
+  std::string bytes;
+  Sink sink = [&bytes](std::string_view piece) {
+    bytes += piece.substr(0, header_bytes_max - bytes.size());
+    return bytes.size() < header_bytes_max;
+  };
+  Call call;
+  call.method = "GET";
+  call.target = archive_target(id, path);
+  const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
+  const auto entry = first_entry(bytes);
+  if (!entry || entry->kind == ArchiveEntry::Kind::file) co_return json();
+  const bool link = entry->kind == ArchiveEntry::Kind::symlink;
+  co_return json{{"path", path},          {"link", link ? clean_text(entry->content) : std::string()},
+                 {"mode", entry->mode},   {"user", entry->user},
+                 {"group", entry->group}, {"modified_s", entry->modified_s}};
+}
+
+awaitable<json> look_at_parents(Engine& engine, const JobView& job, std::vector<std::string> paths) {
+  std::set<std::string> places;
+  for (const auto& path : paths)
+    for (auto& place : ancestors_of(path)) places.insert(std::move(place));
+  json out = json::array();
+  for (const auto& place : places) {
+    auto directory = co_await look_at_directory(engine, job.old_id(), place);
+    if (!directory.is_null()) out.push_back(std::move(directory));
+  }
+  co_return out;
+}
+
+std::vector<std::string> kept_paths(const JobView& job) {
+  std::vector<std::string> out;
+  for (const auto& path : at(job.baseline(), "paths")) out.push_back(text(path));
+  return out;
+}
+
+ArchiveEntry directory_entry(const json& known, const std::string& path) {
+  ArchiveEntry entry;
+  entry.path = path.substr(1);
+  entry.kind = ArchiveEntry::Kind::directory;
+  entry.mode = 0755;
+  if (known.is_null()) return entry;
+  entry.content = text(at(known, "link"));
+  if (!entry.content.empty()) entry.kind = ArchiveEntry::Kind::symlink;
+  entry.mode = at(known, "mode").get<unsigned>();
+  entry.user = at(known, "user").get<std::int64_t>();
+  entry.group = at(known, "group").get<std::int64_t>();
+  entry.modified_s = at(known, "modified_s").get<std::int64_t>();
+  return entry;
+}
+
+const json& known_directory(const json& manifest, const std::string& path) {
+  static const json null;
+  for (const auto& directory : at(manifest, "parents"))
+    if (text(at(directory, "path")) == path) return directory;
+  return null;
+}
+
+// Makes the directories above `path` that the changed image lacks, as they were in the old container.
+awaitable<Performed> make_parents(Engine& engine, const JobView& job, json manifest, std::string path) {
+  std::vector<ArchiveEntry> entries;
+  for (const auto& place : ancestors_of(path)) {
+    Call look;
+    look.method = "HEAD";
+    look.target = archive_target(job.new_id(), place);
+    const auto reply = co_await engine.client.call(std::move(look));
+    if (reply.succeeded()) continue;
+    if (!reply.is(404)) co_return failure(reply, "look for " + place + " in the changed container");
+    entries.push_back(directory_entry(known_directory(manifest, place), place));
+  }
+  if (entries.empty()) co_return Performed::done();
+  Call call;
+  call.method = "PUT";
+  call.target = archive_target(job.new_id(), "/");
+  call.content_type = "application/x-tar";
+  call.body = make_archive(entries);
+  const auto reply = co_await engine.client.call(std::move(call));
+  if (!reply.succeeded()) co_return failure(reply, "make the directories above " + path);
+  co_return Performed::done();
+}
+
+awaitable<Performed> restore_path(Engine& engine, const JobView& job, json manifest, json saved) {
+  const auto path = text(at(saved, "path"));
+  const auto ready = co_await make_parents(engine, job, std::move(manifest), path);
+  if (ready.outcome != Outcome::done) co_return ready;
+  Call call;
+  call.method = "PUT";
+  call.target = archive_target(job.new_id(), parent_of(path));
+  call.content_type = "application/x-tar";
+  call.body_file = job.keep_dir() / text(at(saved, "file"));
+  call.deadline = std::chrono::seconds(10 * engine.config.call_timeout_s);
+  const auto reply = co_await engine.client.call(std::move(call));
+  if (reply.succeeded()) co_return Performed::done();
+  auto out = failure(reply, "put " + path + " into the changed container");
+  if (out.outcome == Outcome::permanent) out.reason_code = "restore_failed";
+  co_return out;
+}
+
+}  // namespace
+
+awaitable<Observed> observe_save_paths(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {
+  auto manifest = read_manifest(job);
+  if (manifest.is_null()) co_return seen_as(World::absent);
+  json result = {{"saved", at(manifest, "saved")}, {"missing", at(manifest, "missing")}};
+  co_return Observed{World::present, std::move(result), {}};
+}
+
+awaitable<Performed> perform_save_paths(Engine& engine, const JobView& job, Direction /*direction*/) {
+  const auto old = co_await see_container(engine, job.old_id());
+  if (!old.here()) co_return failure(old.reply, "inspect the old container");
+  // A running agent could swap a path under the engine's hands.
+  if (at(old.doc, "State", "Running") == true)
+    co_return Performed::failed(Outcome::transient, "still_running", "The old container runs again.",
+                                {{"container_id", job.old_id()}});
+  auto left = job.context.args.snapshot.max_bytes.value_or(engine.config.snapshot_max_bytes);
+  json saved = json::array();
+  json missing = json::array();
+  const auto paths = kept_paths(job);
+  for (const auto& path : paths) {
+    const std::string file = std::to_string(saved.size()) + ".tar";
+    const auto one = co_await save_path(engine, job, path, file, left);
+    if (one.outcome != Outcome::done) co_return one;
+    if (one.result.contains("missing")) {
+      missing.push_back(path);
+      continue;
+    }
+    const auto bytes = at(one.result, "bytes").get<std::int64_t>();
+    left -= bytes;
+    saved.push_back({{"path", path}, {"file", file}, {"bytes", bytes}});
+  }
+  auto parents = co_await look_at_parents(engine, job, paths);
+  json result = {{"saved", saved}, {"missing", missing}};
+  json manifest = result;
+  manifest["container_id"] = job.old_id();
+  manifest["parents"] = std::move(parents);
+  const auto error = co_await write_file(engine, manifest_file(job), manifest.dump());
+  if (!error.empty())
+    co_return Performed::failed(Outcome::transient, "snapshot_not_written", "The snapshot cannot be written: " + error,
+                                {{"error", error}});
+  co_return Performed::done(std::move(result));
+}
+
+awaitable<Observed> observe_restore_paths(Engine& engine, const JobView& job, Direction /*direction*/) {
+  const auto own = co_await see_new(engine, job);
+  if (own.seen.unclear()) co_return unclear(own.seen);
+  if (!own.seen.here()) co_return seen_as(World::foreign, own.wrong.message);
+  // What was put in cannot be told from what the image holds; but nothing starts before it was put in.
+  const bool started = text(at(own.seen.doc, "State", "StartedAt")) != never_started;
+  co_return seen_as(started || job.has_fact(effect::restore_paths) ? World::present : World::absent);
+}
+
+awaitable<Performed> perform_restore_paths(Engine& engine, const JobView& job, Direction /*direction*/) {
+  const auto own = co_await see_new(engine, job);
+  if (!own.seen.here()) co_return own.wrong;
+  if (text(at(own.seen.doc, "State", "StartedAt")) != never_started)
+    co_return Performed::failed(Outcome::permanent, "already_started",
+                                "The changed container has run already; nothing is put into it any more.",
+                                {{"container_id", job.new_id()}});
+  const auto manifest = read_manifest(job);
+  if (manifest.is_null())
+    co_return Performed::failed(Outcome::permanent, "snapshot_gone", "The saved paths are not there any more.",
+                                {{"path", job.keep_dir().string()}});
+  json restored = json::array();
+  for (const auto& saved : at(manifest, "saved")) {
+    const auto one = co_await restore_path(engine, job, manifest, saved);
+    if (one.outcome != Outcome::done) co_return one;
+    restored.push_back(at(saved, "path"));
+  }
+  json result = {{"restored", std::move(restored)}};
+  co_return Performed::done(std::move(result));
+}
+
+}  // namespace rebottle::worker::docker

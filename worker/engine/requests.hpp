@@ -1,0 +1,49 @@
+// Answers what people and dashboards ask for: each request exactly once, also when the answer is no.
+// Not here: the INSERT that makes a request (schema guards it), what follows for a running job (job_runner).
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "worker/engine/capabilities.hpp"
+#include "worker/engine/engine.hpp"
+#include "worker/engine/task_group.hpp"
+
+namespace rebottle::worker {
+
+class Requests {
+ public:
+  // What needs a backend is answered in a coroutine of `tasks`, so that a slow engine delays nobody else.
+  Requests(Engine& engine, Capabilities& capabilities, TaskGroup& tasks);
+
+  // Answers all that wait, in order; throws StoreError.
+  awaitable<void> answer_pending();
+
+ private:
+  struct Reply {
+    std::string outcome;  // done, refused, failed
+    std::string message;
+    json answer = json::object();
+  };
+
+  awaitable<void> answer_now(schema::Request request);
+  [[nodiscard]] Reply decide(schema::JobStore& store, const schema::Request& request) const;
+  [[nodiscard]] Reply cancel(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const;
+  [[nodiscard]] Reply retry(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const;
+  [[nodiscard]] Reply roll_back(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const;
+  [[nodiscard]] Reply freeze(schema::JobStore& store, const schema::Request& request) const;
+  [[nodiscard]] Reply unfreeze(schema::JobStore& store, const schema::Request& request) const;
+
+  awaitable<void> answer_later(schema::Request request);
+  awaitable<Reply> plan(schema::Request request);
+  awaitable<Reply> resolve(schema::Request request);
+  awaitable<json> observe(Backend& backend, JobContext context, std::vector<schema::JournalRow> journal);
+  awaitable<void> send(schema::Request request, Reply reply);
+
+  Engine& engine_;
+  Capabilities& capabilities_;
+  TaskGroup& tasks_;
+  std::set<std::int64_t> in_hand_;  // being answered by a coroutine
+};
+
+}  // namespace rebottle::worker

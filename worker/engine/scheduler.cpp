@@ -1,0 +1,287 @@
+// The loop and the admission of queued jobs. Not here: states past the claim.
+#include "worker/engine/scheduler.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "worker/engine/job_runner.hpp"
+#include "worker/engine/log.hpp"
+#include "worker/engine/notify.hpp"
+#include "worker/engine/takeover.hpp"
+
+namespace rebottle::worker {
+
+using statemachine::Event;
+using statemachine::to_string;
+
+namespace {
+
+constexpr Milliseconds look_again = 5'000;        // the slow look that needs no wake-up
+constexpr Milliseconds claim_pause = 1'000;       // after a claim that failed, for that job
+constexpr Milliseconds stray_pause = 5'000;       // after a job's coroutine ended before its time
+constexpr Milliseconds database_pause = 1'000;    // after a database error
+constexpr int refusals_at_once = 64;             // of one backend
+constexpr int wal_pages_max = 10'000;             // 40 MB: something keeps the WAL from being copied back
+
+}  // namespace
+
+struct Scheduler::Reserved {
+  Reserved(Engine& engine_, std::shared_ptr<JobControl> control_) : engine(engine_), control(std::move(control_)) {
+    engine.active[control->job_id] = control;
+  }
+  Reserved(const Reserved&) = delete;
+  Reserved& operator=(const Reserved&) = delete;
+  ~Reserved() {
+    engine.active.erase(control->job_id);
+    engine.look_again();
+  }
+  Engine& engine;
+  std::shared_ptr<JobControl> control;
+};
+
+Scheduler::Scheduler(Engine& engine, Capabilities& capabilities, Leftovers& leftovers, Requests& requests,
+                     TaskGroup& jobs)
+    : engine_(engine), capabilities_(capabilities), leftovers_(leftovers), requests_(requests), jobs_(jobs) {}
+
+std::shared_ptr<Scheduler::Reserved> Scheduler::reserve(const schema::Job& job) {
+  auto control = std::make_shared<JobControl>();
+  control->job_id = job.job_id;
+  control->backend = job.approval.backend;
+  control->bottle = job.approval.bottle;
+  control->cancel_by = job.cancel_by;
+  return std::make_shared<Reserved>(engine_, std::move(control));
+}
+
+awaitable<void> Scheduler::run() {
+  while (engine_.stage == Stage::serving) {
+    std::optional<schema::StoreError> failure;
+    try {
+      co_await look();
+    } catch (const schema::StoreError& error) {
+      failure = error;
+    }
+    if (failure) {
+      database_failed(*failure, "scheduling");
+      const auto again = engine_.clock.now() + database_pause;
+      co_await wait(engine_.clock, engine_.look_signal, again);
+      continue;
+    }
+    if (engine_.stage == Stage::serving) co_await sleep();
+  }
+}
+
+awaitable<void> Scheduler::look() {
+  engine_.look_wanted = false;
+  std::erase_if(not_before_, [now = engine_.clock.now()](const auto& entry) { return entry.second <= now; });
+  auto read = [now = engine_.clock.now()](schema::JobStore& store) { return store.freezes(now); };
+  auto freezes = co_await engine_.store.run(std::move(read));
+  engine_.freezes = std::move(freezes);
+  co_await requests_.answer_pending();
+  engine_.notify_jobs();
+  co_await take_over_strays();
+  if (engine_.stage == Stage::serving && paused().empty()) co_await claim_what_may_start();
+  leftovers_.notify();
+}
+
+awaitable<void> Scheduler::sleep() {
+  const auto now = engine_.clock.now();
+  auto until = now + look_again;
+  std::optional<schema::StoreError> failure;
+  try {
+    auto work = [now](schema::JobStore& store) { return store.next_due(now); };
+    const auto due = co_await engine_.store.run(std::move(work));
+    if (due) until = std::min(until, *due);
+  } catch (const schema::StoreError& error) {
+    failure = error;
+  }
+  if (failure) database_failed(*failure, "scheduling");
+  for (const auto& [job_id, at] : not_before_) until = std::min(until, at);
+  if (!engine_.look_wanted) co_await wait(engine_.clock, engine_.look_signal, std::max(until, now + 1));
+}
+
+awaitable<void> Scheduler::recover() {
+  while (engine_.stage == Stage::serving) {
+    std::optional<schema::StoreError> failure;
+    try {
+      co_await take_over_strays();
+    } catch (const schema::StoreError& error) {
+      failure = error;
+    }
+    if (!failure) co_return;
+    database_failed(*failure, "recovery");
+    notify::extend_timeout(std::chrono::seconds(30));
+    const auto again = engine_.clock.now() + database_pause;
+    while (engine_.clock.now() < again && engine_.stage == Stage::serving)
+      co_await wait(engine_.clock, engine_.look_signal, again);
+  }
+}
+
+// Every working job has a coroutine. One without is another epoch's, or one whose claim was committed although the
+// commit's answer was lost, or one that a person just set going again, or one whose coroutine failed.
+awaitable<void> Scheduler::take_over_strays() {
+  auto work = [](schema::JobStore& store) { return store.orphans(0); };
+  auto working = co_await engine_.store.run(std::move(work));
+  for (auto& job : working) {
+    if (engine_.active.contains(job.job_id) || not_before_.contains(job.job_id)) continue;
+    if (job.epoch_id > engine_.epoch_id) {
+      log::error("a newer epoch owns the job: is a second service at work?",
+                 {{"job", job.job_id}, {"owner", job.epoch_id}, {"epoch", engine_.epoch_id}});
+      not_before_[job.job_id] = engine_.clock.now() + stray_pause;
+      continue;
+    }
+    auto place = reserve(job);
+    if (job.epoch_id != engine_.epoch_id) {
+      auto taken = co_await take_over(engine_, std::move(job));
+      if (!taken) continue;
+      job = std::move(*taken);
+      if (!statemachine::is_working(job.state)) continue;
+    }
+    jobs_.spawn("job " + std::to_string(job.job_id), carry_on(std::move(place), job));
+  }
+}
+
+awaitable<void> Scheduler::carry_on(std::shared_ptr<Reserved> place, schema::Job job) {
+  const auto id = job.job_id;
+  JobRunner runner(engine_, place->control, std::move(job));
+  std::string failure;
+  try {
+    co_await runner.run();
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  leftovers_.notify();
+  // The job is a stray now; the pause keeps a fault that repeats from spinning.
+  if (!runner.finished()) not_before_[id] = engine_.clock.now() + stray_pause;
+  if (!failure.empty() && engine_.stage != Stage::halting)
+    log::error("the job's coroutine failed; it is started again", {{"job", id}, {"error", failure}});
+}
+
+schema::ClaimLimits Scheduler::limits() const {
+  schema::ClaimLimits limits;
+  for (const auto& backend : engine_.backends.all()) {
+    const auto busy = std::ranges::count_if(
+        engine_.active, [&](const auto& entry) { return entry.second->backend == backend->name(); });
+    limits.slots.push_back(
+        {std::string(backend->name()), std::max(0, backend->concurrency() - static_cast<int>(busy))});
+  }
+  // A backend that is known but not served is offered without limit: its jobs are refused at once.
+  for (const auto name : Backends::known_names)
+    if (engine_.backends.find(name) == nullptr) limits.slots.push_back({std::string(name), refusals_at_once});
+  return limits;
+}
+
+awaitable<void> Scheduler::claim_what_may_start() {
+  const auto now = engine_.clock.now();
+  auto work = [now, limits = limits()](schema::JobStore& store) { return store.claimable(now, limits); };
+  auto jobs = co_await engine_.store.run(std::move(work));
+  for (auto& job : jobs) {
+    if (engine_.active.contains(job.job_id) || not_before_.contains(job.job_id)) continue;
+    auto place = reserve(job);
+    jobs_.spawn("job " + std::to_string(job.job_id), admit(std::move(place), std::move(job)));
+  }
+}
+
+awaitable<std::optional<Refusal>> Scheduler::refusal_of(const schema::Job& job) {
+  auto* backend = engine_.backends.find(job.approval.backend);
+  if (backend == nullptr) {
+    auto refusal = engine_.backends.refusal(job.approval.backend);
+    co_return refusal;
+  }
+  const auto expires = job.approval.expires_at;
+  if (expires && engine_.clock.now() >= *expires) {
+    Refusal expired;
+    expired.event = Event::stale;
+    expired.reason_code = "approval_expired";
+    expired.message = "The approval expired before the job's turn came.";
+    expired.detail = json{{"expires_at", *expires}};
+    co_return expired;
+  }
+  if (job.approval.kind != schema::kind_capability_block) {
+    Refusal refusal;
+    refusal.event = Event::unsupported;
+    refusal.reason_code = "kind_unsupported";
+    refusal.message = "This service does not know jobs of kind '" + job.approval.kind + "'.";
+    refusal.detail = json{{"kind", job.approval.kind}, {"known", {schema::kind_capability_block}}};
+    co_return refusal;
+  }
+  auto refusal = co_await capabilities_.refusal(*backend, job.approval.kind);
+  co_return refusal;
+}
+
+awaitable<void> Scheduler::refuse(schema::Job job, Refusal refusal) {
+  auto work = [&engine = engine_, job_id = job.job_id, refusal, now = engine_.clock.now()](schema::JobStore& store) {
+    return store.end_queued(job_id, refusal.event, now, engine.worker(), refusal.reason_code, refusal.message,
+                            refusal.detail.dump());
+  };
+  const auto ended = co_await engine_.store.run(std::move(work));
+  if (ended.has_error()) co_return;  // cancelled meanwhile
+  log::info("job refused", {{"job", job.job_id},
+                            {"backend", job.approval.backend},
+                            {"bottle", job.approval.bottle},
+                            {"event", to_string(refusal.event)},
+                            {"reason", refusal.reason_code},
+                            {"detail", refusal.message},
+                            {"epoch", engine_.epoch_id}});
+}
+
+awaitable<void> Scheduler::admit(std::shared_ptr<Reserved> place, schema::Job job) {
+  const auto id = job.job_id;
+  std::optional<schema::StoreError> failure;
+  try {
+    auto refusal = co_await refusal_of(job);
+    if (engine_.stage != Stage::serving) co_return;
+    if (refusal) {
+      co_await refuse(std::move(job), std::move(*refusal));
+      co_return;
+    }
+    auto target = engine_.backends.find(job.approval.backend)->target_of(job.approval.bottle);
+    auto work = [&engine = engine_, id, target = std::move(target), now = engine_.clock.now()](
+                    schema::JobStore& store) { return store.claim(id, engine.epoch_id, target, now, engine.worker()); };
+    auto claimed = co_await engine_.store.run(std::move(work));
+    if (claimed.has_error()) {
+      not_before_[id] = engine_.clock.now() + claim_pause;
+      co_return;
+    }
+    log::info("job claimed", {{"job", id},
+                              {"backend", job.approval.backend},
+                              {"bottle", job.approval.bottle},
+                              {"state", to_string(claimed->state)},
+                              {"approved_by", job.approval.approved_by},
+                              {"epoch", engine_.epoch_id}});
+    co_await carry_on(std::move(place), std::move(*claimed));
+  } catch (const schema::StoreError& error) {
+    failure = error;
+  }
+  // If the claim was committed all the same, the next look finds a working job without a coroutine.
+  if (!failure) co_return;
+  database_failed(*failure, "a claim");
+  not_before_[id] = engine_.clock.now() + claim_pause;
+}
+
+void Scheduler::database_failed(const schema::StoreError& error, std::string_view during) {
+  log::error("the database failed", {{"during", during}, {"error", error.what()}, {"epoch", engine_.epoch_id}});
+  if (!error.disk_full()) return;
+  disk_full_until_ = engine_.clock.now() + database_pause;
+  notify::status("Paused: the disk of the database is full; nothing is claimed.");
+}
+
+void Scheduler::wal_pages(int pages) {
+  const bool stuck = pages > wal_pages_max;
+  if (stuck == wal_stuck_) return;
+  wal_stuck_ = stuck;
+  if (stuck)
+    log::error("claiming pauses: the database's WAL cannot shrink because a reader holds it; find it with "
+               "`fuser` on the -shm file",
+               {{"wal_pages", pages}});
+  else
+    log::info("claiming goes on: the database's WAL has shrunk", {{"wal_pages", pages}});
+  engine_.look_again();
+}
+
+std::string Scheduler::paused() const {
+  if (engine_.clock.now() < disk_full_until_) return "the disk of the database is full";
+  if (wal_stuck_) return "the database's WAL cannot shrink";
+  return {};
+}
+
+}  // namespace rebottle::worker

@@ -1,0 +1,151 @@
+// The thread's loop: a batch when there is one, else a look at what other processes did.
+// Not here: retries after an error; the coroutine that waits decides about those.
+#include "worker/engine/store_thread.hpp"
+
+#include <chrono>
+
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace rebottle::worker {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds poll_pause{10};          // another process's commit is seen within two of these
+constexpr milliseconds check_pause{1'000};      // between looks at the file's identity
+constexpr milliseconds checkpoint_pause{100};   // between checkpoints, while anybody writes
+constexpr std::size_t batch_max = 64;           // bounds the pages of one transaction
+
+}  // namespace
+
+StoreThread::StoreThread(boost::asio::any_io_executor logic, std::unique_ptr<schema::JobStore> store,
+                         Callbacks callbacks)
+    : logic_(std::move(logic)), store_(std::move(store)), callbacks_(std::move(callbacks)) {
+  thread_ = std::thread([this] { loop(); });
+}
+
+StoreThread::~StoreThread() { close(); }
+
+void StoreThread::close() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  arrived_.notify_one();
+  thread_.join();
+}
+
+boost::asio::awaitable<void> StoreThread::submit(std::shared_ptr<Item> item) {
+  auto initiate = [this, item](auto handler) {
+    // A shared handler makes the function copyable; the tracked executor keeps the logic loop alive meanwhile.
+    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+    auto executor = boost::asio::prefer(logic_, boost::asio::execution::outstanding_work.tracked);
+    item->resume = [shared, executor] { boost::asio::post(executor, [shared] { (*shared)(); }); };
+    outstanding_.fetch_add(1);
+    {
+      const std::lock_guard lock(mutex_);
+      queue_.push_back(item);
+    }
+    arrived_.notify_one();
+  };
+  co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(std::move(initiate),
+                                                                                     boost::asio::use_awaitable);
+  if (item->error) std::rethrow_exception(item->error);
+}
+
+void StoreThread::loop() {
+  for (;;) {
+    auto batch = next_batch();
+    if (!batch.empty()) run_batch(batch);
+    else if (const std::lock_guard lock(mutex_); stopping_ && queue_.empty()) return;
+    look_around();
+  }
+}
+
+StoreThread::Batch StoreThread::next_batch() {
+  std::unique_lock lock(mutex_);
+  arrived_.wait_for(lock, poll_pause, [this] { return !queue_.empty() || stopping_; });
+  if (queue_.size() <= batch_max) return std::exchange(queue_, {});
+  const auto cut = queue_.begin() + static_cast<std::ptrdiff_t>(batch_max);
+  Batch batch(queue_.begin(), cut);
+  queue_.erase(queue_.begin(), cut);
+  return batch;
+}
+
+void StoreThread::run_batch(const Batch& batch) {
+  std::vector<std::function<void()>> work;
+  work.reserve(batch.size());
+  for (const auto& item : batch)
+    work.emplace_back([this, item] {
+      try {
+        item->work(*store_);
+      } catch (...) {
+        item->error = std::current_exception();
+        throw;  // the store takes this item back, and this item alone
+      }
+    });
+  std::exception_ptr broken;
+  try {
+    store_->transaction(work);
+  } catch (...) {
+    broken = std::current_exception();
+    report(broken);
+  }
+  grown_ = true;
+  for (const auto& item : batch) {
+    if (item->error) report(item->error);
+    else item->error = broken;
+    // The item's own references end here, so that the coroutine owns what is left.
+    item->work = nullptr;
+    std::exchange(item->resume, nullptr)();
+    outstanding_.fetch_sub(1);
+  }
+}
+
+void StoreThread::look_around() {
+  try {
+    if (store_->changed_by_others()) {
+      grown_ = true;
+      boost::asio::post(logic_, callbacks_.changed);
+    }
+    check_file();
+    checkpoint();
+  } catch (...) {
+    report(std::current_exception());
+  }
+}
+
+void StoreThread::check_file() {
+  const auto now = steady_clock::now();
+  if (now < next_check_) return;
+  next_check_ = now + check_pause;
+  store_->check_file();
+}
+
+void StoreThread::checkpoint() {
+  const auto now = steady_clock::now();
+  if (!grown_ || now < next_checkpoint_) return;
+  next_checkpoint_ = now + checkpoint_pause;
+  grown_ = false;
+  const int pages = store_->checkpoint();
+  boost::asio::post(logic_, [pages, tell = callbacks_.wal_pages] { tell(pages); });
+}
+
+void StoreThread::report(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const schema::StoreError& broken) {
+    if (!broken.fatal()) return;
+    boost::asio::post(logic_, [what = std::string(broken.what()), tell = callbacks_.broken] { tell(what); });
+  } catch (...) {
+    // Not the database's fault: whoever waits for the item hears of it.
+    return;
+  }
+}
+
+}  // namespace rebottle::worker

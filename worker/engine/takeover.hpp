@@ -1,0 +1,18 @@
+// Gives an in-flight job of another epoch to this one: resumes it, or ends its step as poison.
+// Not here: looking for such jobs (scheduler), what follows (job_runner).
+#pragma once
+
+#include <optional>
+
+#include "worker/engine/engine.hpp"
+
+namespace rebottle::worker {
+
+// The job as it is now; empty if somebody else has it. Throws StoreError.
+awaitable<std::optional<schema::Job>> take_over(Engine& engine, schema::Job job);
+
+// What remains to be removed after the job ended in `end`; what the backend throws is logged, and nothing returned.
+[[nodiscard]] std::vector<schema::Leftover> leftovers_of(const Backend& backend, const JobContext& context,
+                                                         const schema::Job& job, State end);
+
+}  // namespace rebottle::worker

@@ -1,0 +1,134 @@
+// From main to a running service and back to an exit code. Not here: decisions about jobs.
+#include "worker/program.hpp"
+
+#include <sys/stat.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "schema/job_store.hpp"
+#include "schema/service_lock.hpp"
+#include "worker/builtin_backends.hpp"
+#include "worker/engine/config.hpp"
+#include "worker/engine/identity.hpp"
+#include "worker/engine/log.hpp"
+#include "worker/engine/service.hpp"
+#include "worker/options.hpp"
+
+namespace rebottle::worker {
+namespace {
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 2;
+constexpr int exit_locked = 5;
+
+// Hears SIGTERM and SIGINT for as long as it lives; each one asks the service to stop.
+class StopSignals {
+ public:
+  StopSignals(boost::asio::io_context& io, Service& service) : signals_(io, SIGTERM, SIGINT), service_(service) {
+    listen();
+  }
+  void close() { signals_.cancel(); }
+
+ private:
+  void listen() {
+    signals_.async_wait([this](const boost::system::error_code& error, int) {
+      if (error) return;
+      service_.stop();
+      listen();
+    });
+  }
+  boost::asio::signal_set signals_;
+  Service& service_;
+};
+
+// Flags win over the file; what neither names has its default.
+Config effective_config(const Options& options) {
+  const auto defaults = default_paths();
+  const auto file = options.config.value_or(defaults.config);
+  Config config;
+  if (options.config || std::filesystem::exists(file)) config = load_config(file);
+  if (options.db) config.service.db = std::filesystem::absolute(*options.db);
+  if (config.service.db.empty()) config.service.db = defaults.db;
+  if (config.service.state_dir.empty()) config.service.state_dir = config.service.db.parent_path();
+  if (options.log_level) config.service.log_level = *options.log_level;
+  config.docker.snapshot_dir = config.service.state_dir / "snapshots";
+  return config;
+}
+
+// The service's own files: what bottles held may lie there, so nobody else reads them.
+void make_private_directory(const std::filesystem::path& directory) {
+  std::filesystem::create_directories(directory);
+  std::filesystem::permissions(directory, std::filesystem::perms::owner_all);
+}
+
+int serve(const Config& config, schema::ServiceLock& lock) {
+  make_private_directory(config.docker.snapshot_dir);
+  SystemClock clock;
+  const auto process = this_process(REBOTTLE_VERSION, clock.now());
+  auto store = schema::JobStore::open(config.service.db, {});
+  boost::asio::io_context io(1);
+  Service service(io.get_executor(), clock, config, process, std::move(store),
+                  make_backends(io.get_executor(), config));
+  lock.describe(REBOTTLE_VERSION, std::to_string(process.started_at), service.epoch_id());
+  StopSignals signals(io, service);
+  int code = exit_failure;
+  std::exception_ptr failure;
+  boost::asio::co_spawn(io, service.run(), [&](std::exception_ptr error, int result) {
+    failure = std::move(error);
+    if (!failure) code = result;
+    signals.close();
+    io.stop();
+  });
+  io.run();
+  service.close_store();
+  // Calls that would not end still refer to the service: the process ends around them.
+  if (!service.ended()) std::_Exit(code);
+  if (failure) std::rethrow_exception(failure);
+  return code;
+}
+
+int lock_and_serve(const Config& config) {
+  std::filesystem::create_directories(config.service.db.parent_path());
+  auto locked = schema::ServiceLock::acquire(config.service.db);
+  if (const auto* holder = std::get_if<schema::ServiceHolder>(&locked)) {
+    log::error("another service holds the lock on this database",
+               {{"db", config.service.db.string()}, {"holder_pid", holder->pid}, {"holder", holder->text}});
+    return exit_locked;
+  }
+  return serve(config, std::get<schema::ServiceLock>(locked));
+}
+
+}  // namespace
+
+int run_rebottled(int argc, char** argv) {
+  auto parsed = parse_options(argc, argv);
+  if (const auto* exit_now = std::get_if<ExitNow>(&parsed)) return exit_now->code;
+  const auto& options = std::get<Options>(parsed);
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    const auto config = effective_config(options);
+    if (options.check_config) {
+      std::cout << "the configuration is sound\n";
+      return 0;
+    }
+    log::configure({log::level_from(config.service.log_level).value_or(log::Level::info), log::stderr_is_journal()});
+    return lock_and_serve(config);
+  } catch (const ConfigError& error) {
+    std::cerr << error.what() << '\n';
+    return exit_usage;
+  } catch (const std::exception& error) {
+    log::error("the service cannot run", {{"error", error.what()}});
+    return exit_failure;
+  }
+}
+
+}  // namespace rebottle::worker
