@@ -101,21 +101,22 @@ Outcome run_backends(Context& context, const BackendsOptions& /*options*/) {
   for (const auto& row : (*store)->capabilities()) {
     const std::string note =
         row.reason_code + (row.reason_code.empty() || row.message.empty() ? "" : ": ") + row.message;
-    listing.records.push_back({.object = {{"backend", row.backend},
-                                          {"kind", row.kind},
-                                          {"supported", row.supported},
-                                          {"version", row.version},
-                                          {"reason_code", row.reason_code},
-                                          {"message", row.message},
-                                          {"detail", json_of_column(row.detail)},
-                                          {"checked_at", row.checked_at}},
-                               .name = row.backend + "/" + row.kind,
-                               .cells = {{row.backend},
-                                         {row.kind},
-                                         {row.supported ? "yes" : "no", row.supported ? Tone::good : Tone::warned},
-                                         {row.version},
-                                         {context.when(row.checked_at)},
-                                         {note}}});
+    listing.records.push_back(
+        {.object = {{"backend", row.backend},
+                    {"kind", row.kind},
+                    {"supported", row.supported},
+                    {"version", row.version},
+                    {"reason_code", row.reason_code},
+                    {"message", row.message},
+                    {"detail", json_of_column(row.detail)},
+                    {"checked_at", row.checked_at}},
+         .name = row.backend + "/" + row.kind,
+         .cells = {{row.backend},
+                   {row.kind},
+                   {row.supported ? "yes" : "no", row.supported ? Tone::good : Tone::warned},
+                   {row.version},
+                   {context.when(row.checked_at > 0 ? std::optional(row.checked_at) : std::nullopt)},
+                   {note}}});
   }
   print_listing(context, listing);
   if (!context.service_runs()) context.say("no service runs; these answers are as old as they say");

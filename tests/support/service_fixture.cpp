@@ -73,8 +73,10 @@ void ServiceFixture::start() {
   process.started_at = clock_.now();
   std::vector<std::unique_ptr<worker::Backend>> backends;
   backends.push_back(std::make_unique<ScriptedBackend>(world_, backend_name_));
+  store_faults_.transactions = 0;
+  auto store = std::make_unique<FaultyStore>(schema::JobStore::open(database_, {}), store_faults_);
   service_ = std::make_unique<worker::Service>(io_->get_executor(), clock_, config_, process,
-                                               schema::JobStore::open(database_, {}), std::move(backends));
+                                               std::move(store), std::move(backends));
   boost::asio::co_spawn(*io_, service_->run(), [this](const std::exception_ptr& error, int code) {
     exit_code_ = error ? -1 : code;
   });

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "schema/operator_store.hpp"
+#include "tests/support/faulty_store.hpp"
 #include "tests/support/manual_clock.hpp"
 #include "tests/support/scripted_backend.hpp"
 #include "worker/engine/service.hpp"
@@ -55,6 +56,7 @@ class ServiceFixture : public ::testing::Test {
   std::filesystem::path directory_;
   std::filesystem::path database_;
   ScriptedWorld world_;
+  StoreFaults store_faults_;  // read by the store thread: set it before start()
   ManualClock clock_;
   worker::Config config_;
   bool clock_moves_ = true;  // by itself, when all wait

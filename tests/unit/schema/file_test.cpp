@@ -166,7 +166,8 @@ TEST_F(StoreFile, ManyProducersLoseNothing) {
   while (claimed < producers * rows_each && std::chrono::steady_clock::now() < deadline) {
     std::vector<std::function<void()>> work;
     for (const auto& job : store_->claimable(10, {{{"docker", 20}}}))
-      work.emplace_back([&, id = job.job_id] { claimed += store_->claim(id, epoch_, "t" + std::to_string(id), 20, "w") ? 1 : 0; });
+      work.emplace_back(
+          [&, id = job.job_id] { claimed += store_->claim(id, epoch_, "t" + std::to_string(id), 20, "w") ? 1 : 0; });
     store_->transaction(work);
     (void)store_->checkpoint();
   }

@@ -11,8 +11,8 @@ namespace {
 using statemachine::Event;
 using statemachine::State;
 using testing::approval_of;
-using testing::epoch_of;
 using ::testing::ElementsAre;
+using testing::epoch_of;
 using ::testing::IsEmpty;
 
 class JobStoreRequests : public testing::StoreTest {};

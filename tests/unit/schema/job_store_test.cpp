@@ -15,9 +15,9 @@ using statemachine::Event;
 using statemachine::Journal;
 using statemachine::State;
 using testing::approval_of;
+using ::testing::ElementsAre;
 using testing::epoch_of;
 using testing::Foreign;
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 class JobStoreTest : public testing::StoreTest {
@@ -217,7 +217,8 @@ TEST_F(JobStoreTest, AdvanceWritesResultTransitionAndNextIntentTogether) {
   EXPECT_EQ(journal[0].result, "{}");
 
   advance = advance_of(job, 35);
-  advance.finished = Advance::EffectResult{Direction::forward, "inspect", "done", R"({"id":"x"})", R"({"text":"looked"})"};
+  advance.finished =
+      Advance::EffectResult{Direction::forward, "inspect", "done", R"({"id":"x"})", R"({"text":"looked"})"};
   advance.move = move_of(Event::step_done, State::snapshot);
   advance.move->data = R"({"took_ms":5})";
   advance.intent = Advance::Intent{Direction::forward, "tag", State::snapshot};
@@ -414,8 +415,8 @@ TEST_F(JobStoreTest, OrphansAreTheWorkingJobsOfOtherEpochs) {
 TEST_F(JobStoreTest, TakeOverResumesUnderANewFence) {
   const auto before = lead(enqueue(approval_of("one")), State::apply);
   const auto next = store_->begin_epoch(epoch_of("second"));
-  const auto job = store_->take_over(before.job_id, next, Event::resume, State::apply, 1, 50, "recovery:2",
-                                     R"({"died":"epoch 1"})");
+  const auto job =
+      store_->take_over(before.job_id, next, Event::resume, State::apply, 1, 50, "recovery:2", R"({"died":"epoch 1"})");
   ASSERT_TRUE(job);
   EXPECT_EQ(job->state, State::apply);
   EXPECT_GT(job->fence, before.fence);
@@ -501,7 +502,8 @@ TEST_F(JobStoreTest, CapabilitiesReplaceTheBackendsRows) {
   store_->record_capabilities("docker", {{"docker", "capability_block", true, "1.47", "", "", "{}", 5},
                                          {"docker", "other", false, "1.47", "kind_unsupported", "no", "{}", 5}});
   store_->record_capabilities("podman", {{"podman", "capability_block", false, "", "backend_absent", "no", "{}", 6}});
-  store_->record_capabilities("docker", {{"docker", "capability_block", false, "1.30", "backend_too_old", "old", R"({"need":"1.41"})", 7}});
+  store_->record_capabilities(
+      "docker", {{"docker", "capability_block", false, "1.30", "backend_too_old", "old", R"({"need":"1.41"})", 7}});
   const auto rows = people_->capabilities();
   ASSERT_EQ(rows.size(), 2U);
   EXPECT_EQ(rows[0].backend, "docker");
@@ -596,8 +598,7 @@ TEST_F(JobStoreTest, ARefusedItemLeavesTheOthersAlone) {
 }
 
 TEST(StoreErrcText, EveryErrorHasOne) {
-  for (const auto errc :
-       {StoreErrc::not_found, StoreErrc::ownership_lost, StoreErrc::target_held, StoreErrc::conflict})
+  for (const auto errc : {StoreErrc::not_found, StoreErrc::ownership_lost, StoreErrc::target_held, StoreErrc::conflict})
     EXPECT_NE(make_error_code(errc).message(), "unknown store error");
   EXPECT_EQ(make_error_code(StoreErrc::not_found).category().name(), std::string("rebottle.schema"));
 }

@@ -101,7 +101,8 @@ TEST_P(MigrateTampering, IsRefusedByName) {
 INSTANTIATE_TEST_SUITE_P(
     Schema, MigrateTampering,
     ::testing::Values(
-        Tampering{"CREATE TRIGGER spy AFTER INSERT ON approvals BEGIN DELETE FROM requests; END", "trigger spy is foreign"},
+        Tampering{"CREATE TRIGGER spy AFTER INSERT ON approvals BEGIN DELETE FROM requests; END",
+                  "trigger spy is foreign"},
         Tampering{"CREATE VIEW spy AS SELECT * FROM jobs", "view spy is foreign"},
         Tampering{"CREATE TABLE spy (x)", "table spy is foreign"},
         Tampering{"CREATE INDEX spy ON jobs (state)", "index spy is foreign"},
