@@ -172,7 +172,9 @@ void read_change(const json& root, Args& args) {
   if (change.size() != 1)
     wrong(field,
           "holds " + std::to_string(change.size()) + " changes; give exactly one of dockerfile, image, commands");
-  const auto& [name, value] = *change.items().begin();
+  const auto only = change.begin();
+  const auto& name = only.key();
+  const auto& value = only.value();
   if (name == "dockerfile") {
     args.change = Args::Dockerfile{text(value, field + ".dockerfile")};
   } else if (name == "commands") {

@@ -136,7 +136,8 @@ int SqliteJobStore::checkpoint() {
   const int code =
       sqlite3_wal_checkpoint_v2(checkpointer_.sql().getHandle(), "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &copied);
   connection_.rollback();
-  if (code != SQLITE_OK && code != SQLITE_BUSY)
+  if (code == SQLITE_BUSY) return static_cast<int>(pages);  // someone else is at it
+  if (code != SQLITE_OK)
     translated("cannot checkpoint", [&] { throw SQLite::Exception(checkpointer_.sql().getHandle(), code); });
   return in_wal == copied ? 0 : in_wal;
 }

@@ -10,9 +10,9 @@
 namespace rebottle::schema {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::Folder;
 using testing::Foreign;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
@@ -59,7 +59,9 @@ struct BadRow {
 };
 
 std::string args(const std::string& json) { return "'" + json + "'"; }
-std::string with_change(const std::string& more) { return args(R"({"change":{"dockerfile":"FROM current"},)" + more + "}"); }
+std::string with_change(const std::string& more) {
+  return args(R"({"change":{"dockerfile":"FROM current"},)" + more + "}");
+}
 
 std::vector<BadRow> bad_approvals() {
   std::vector<BadRow> rows{
@@ -67,8 +69,12 @@ std::vector<BadRow> bad_approvals() {
       {"microseconds", {{"scheduled_at", "1795424590000000"}}, "approvals.scheduled_at: is not a time"},
       {"negative time", {{"scheduled_at", "-1"}}, "approvals.scheduled_at: is not a time"},
       {"no time", {{"scheduled_at", "NULL"}}, "approvals.scheduled_at: is missing"},
-      {"ISO time", {{"scheduled_at", "'2026-11-23T09:00:00Z'"}}, "cannot store TEXT value in INTEGER column approvals.scheduled_at"},
-      {"SQL time", {{"expires_at", "datetime('now')"}}, "cannot store TEXT value in INTEGER column approvals.expires_at"},
+      {"ISO time",
+       {{"scheduled_at", "'2026-11-23T09:00:00Z'"}},
+       "cannot store TEXT value in INTEGER column approvals.scheduled_at"},
+      {"SQL time",
+       {{"expires_at", "datetime('now')"}},
+       "cannot store TEXT value in INTEGER column approvals.expires_at"},
       {"real time", {{"expires_at", "1795424590.5"}}, "cannot store REAL value in INTEGER column approvals.expires_at"},
       {"text created_at", {{"created_at", "'now'"}}, "cannot store TEXT value in INTEGER column approvals.created_at"},
       {"created_at in seconds", {{"created_at", "1795424590"}}, "approvals.created_at: looks like seconds"},
@@ -77,7 +83,9 @@ std::vector<BadRow> bad_approvals() {
       {"expiry in seconds", {{"expires_at", "1795424590"}}, "approvals.expires_at: looks like seconds"},
       {"expiry zero", {{"expires_at", "0"}}, "approvals.expires_at: is not a time"},
       {"expiry past", {{"expires_at", "1600000000000"}}, "approvals.expires_at: is not after created_at"},
-      {"expiry before start", {{"expires_at", "4000000000000"}, {"scheduled_at", "4000000000001"}}, "approvals.expires_at: is not after scheduled_at"},
+      {"expiry before start",
+       {{"expires_at", "4000000000000"}, {"scheduled_at", "4000000000001"}},
+       "approvals.expires_at: is not after scheduled_at"},
       {"priority text", {{"priority", "'high'"}}, "cannot store TEXT value in INTEGER column approvals.priority"},
       {"priority huge", {{"priority", "1001"}}, "approvals.priority: is not between"},
       {"priority low", {{"priority", "-1001"}}, "approvals.priority: is not between"},
@@ -112,61 +120,129 @@ std::vector<BadRow> bad_approvals() {
       {"args array", {{"args", "'[]'"}}, "approvals.args: is not a JSON object"},
       {"args text", {{"args", R"('"x"')"}}, "approvals.args: is not a JSON object"},
       {"args number", {{"args", "1"}}, "approvals.args: is not a JSON object"},
-      {"args NUL tail", {{"args", R"('{"change":{"dockerfile":"F"}}' || char(0) || 'junk')"}}, "approvals.args: contains a NUL"},
-      {"args over a megabyte", {{"args", R"('{"change":{"dockerfile":"' || printf('%.*c', 1200000, 'x') || '"}}')"}}, "approvals.args: is longer"},
-      {"args just too long", {{"args", R"('{"change":{"dockerfile":"' || printf('%.*c', 1048576 - 27, 'x') || '"}}')"}}, "approvals.args: is longer"},
+      {"args NUL tail",
+       {{"args", R"('{"change":{"dockerfile":"F"}}' || char(0) || 'junk')"}},
+       "approvals.args: contains a NUL"},
+      {"args over a megabyte",
+       {{"args", R"('{"change":{"dockerfile":"' || printf('%.*c', 1200000, 'x') || '"}}')"}},
+       "approvals.args: is longer"},
+      {"args just too long",
+       {{"args", R"('{"change":{"dockerfile":"' || printf('%.*c', 1048576 - 27, 'x') || '"}}')"}},
+       "approvals.args: is longer"},
       {"unknown key", {{"args", with_change(R"("chagne":{})")}}, "approvals.args: contains an unknown key"},
       {"no change", {{"args", "'{}'"}}, "approvals.args.change: is missing"},
       {"change null", {{"args", args(R"({"change":null})")}}, "approvals.args.change: is not a JSON object"},
       {"change text", {{"args", args(R"({"change":"FROM x"})")}}, "approvals.args.change: is not a JSON object"},
       {"no change in it", {{"args", args(R"({"change":{}})")}}, "approvals.args.change: does not hold exactly one"},
-      {"two changes", {{"args", args(R"({"change":{"dockerfile":"F","image":"i"}})")}}, "approvals.args.change: does not hold exactly one"},
-      {"same change twice", {{"args", args(R"({"change":{"dockerfile":"F","dockerfile":"G"}})")}}, "approvals.args.change: does not hold exactly one"},
-      {"unknown change", {{"args", args(R"({"change":{"patch":"F"}})")}}, "approvals.args.change: contains an unknown key"},
-      {"dockerfile number", {{"args", args(R"({"change":{"dockerfile":1}})")}}, "approvals.args.change.dockerfile: is not a text"},
-      {"dockerfile blank", {{"args", args(R"({"change":{"dockerfile":" \n\t"}})")}}, "approvals.args.change.dockerfile: is empty"},
-      {"image array", {{"args", args(R"({"change":{"image":[]}})")}}, "approvals.args.change.image: is not a reference"},
+      {"two changes",
+       {{"args", args(R"({"change":{"dockerfile":"F","image":"i"}})")}},
+       "approvals.args.change: does not hold exactly one"},
+      {"same change twice",
+       {{"args", args(R"({"change":{"dockerfile":"F","dockerfile":"G"}})")}},
+       "approvals.args.change: does not hold exactly one"},
+      {"unknown change",
+       {{"args", args(R"({"change":{"patch":"F"}})")}},
+       "approvals.args.change: contains an unknown key"},
+      {"dockerfile number",
+       {{"args", args(R"({"change":{"dockerfile":1}})")}},
+       "approvals.args.change.dockerfile: is not a text"},
+      {"dockerfile blank",
+       {{"args", args(R"({"change":{"dockerfile":" \n\t"}})")}},
+       "approvals.args.change.dockerfile: is empty"},
+      {"image array",
+       {{"args", args(R"({"change":{"image":[]}})")}},
+       "approvals.args.change.image: is not a reference"},
       {"image empty", {{"args", args(R"({"change":{"image":""}})")}}, "approvals.args.change.image: is empty"},
-      {"image half", {{"args", args(R"({"change":{"image":{"file":"a"}}})")}}, "approvals.args.change.image: is not {file, sha256}"},
-      {"image more", {{"args", args(R"({"change":{"image":{"file":"a","sha256":"b","x":1}}})")}}, "approvals.args.change.image: is not {file, sha256}"},
-      {"image wrong type", {{"args", args(R"({"change":{"image":{"file":"a","sha256":1}}})")}}, "approvals.args.change.image: is not {file, sha256}"},
-      {"commands text", {{"args", args(R"({"change":{"commands":"ls"}})")}}, "approvals.args.change.commands: is not an array"},
+      {"image half",
+       {{"args", args(R"({"change":{"image":{"file":"a"}}})")}},
+       "approvals.args.change.image: is not {file, sha256}"},
+      {"image more",
+       {{"args", args(R"({"change":{"image":{"file":"a","sha256":"b","x":1}}})")}},
+       "approvals.args.change.image: is not {file, sha256}"},
+      {"image wrong type",
+       {{"args", args(R"({"change":{"image":{"file":"a","sha256":1}}})")}},
+       "approvals.args.change.image: is not {file, sha256}"},
+      {"commands text",
+       {{"args", args(R"({"change":{"commands":"ls"}})")}},
+       "approvals.args.change.commands: is not an array"},
       {"commands empty", {{"args", args(R"({"change":{"commands":[]}})")}}, "approvals.args.change.commands: is empty"},
-      {"commands empty line", {{"args", args(R"({"change":{"commands":[""]}})")}}, "approvals.args.change.commands: contains something else"},
-      {"commands number", {{"args", args(R"({"change":{"commands":["ls",1]}})")}}, "approvals.args.change.commands: contains something else"},
+      {"commands empty line",
+       {{"args", args(R"({"change":{"commands":[""]}})")}},
+       "approvals.args.change.commands: contains something else"},
+      {"commands number",
+       {{"args", args(R"({"change":{"commands":["ls",1]}})")}},
+       "approvals.args.change.commands: contains something else"},
       {"expect text", {{"args", with_change(R"("expect":"x")")}}, "approvals.args.expect: is not a JSON object"},
-      {"expect key", {{"args", with_change(R"("expect":{"target":"x"})")}}, "approvals.args.expect: contains an unknown key"},
-      {"expect type", {{"args", with_change(R"("expect":{"target_id":1})")}}, "approvals.args.expect.target_id: is not a text"},
+      {"expect key",
+       {{"args", with_change(R"("expect":{"target":"x"})")}},
+       "approvals.args.expect: contains an unknown key"},
+      {"expect type",
+       {{"args", with_change(R"("expect":{"target_id":1})")}},
+       "approvals.args.expect.target_id: is not a text"},
       {"snapshot array", {{"args", with_change(R"("snapshot":[])")}}, "approvals.args.snapshot: is not a JSON object"},
-      {"snapshot key", {{"args", with_change(R"("snapshot":{"path":[]})")}}, "approvals.args.snapshot: contains an unknown key"},
-      {"paths text", {{"args", with_change(R"("snapshot":{"paths":"/a"})")}}, "approvals.args.snapshot.paths: is not an array"},
-      {"path number", {{"args", with_change(R"("snapshot":{"paths":[1]})")}}, "approvals.args.snapshot.paths: contains something else"},
-      {"path relative", {{"args", with_change(R"("snapshot":{"paths":["a"]})")}}, "approvals.args.snapshot.paths: contains a path"},
-      {"path root", {{"args", with_change(R"("snapshot":{"paths":["/"]})")}}, "approvals.args.snapshot.paths: contains a path"},
-      {"restore text", {{"args", with_change(R"("snapshot":{"restore":"yes"})")}}, "approvals.args.snapshot.restore: is not true or false"},
-      {"max_bytes text", {{"args", with_change(R"("snapshot":{"max_bytes":"1G"})")}}, "approvals.args.snapshot.max_bytes: is not an integer"},
-      {"max_bytes negative", {{"args", with_change(R"("snapshot":{"max_bytes":-1})")}}, "approvals.args.snapshot.max_bytes: is negative"},
-      {"verify key", {{"args", with_change(R"("verify":{"cmd":["a"]})")}}, "approvals.args.verify: contains an unknown key"},
-      {"exec text", {{"args", with_change(R"("verify":{"exec":"true"})")}}, "approvals.args.verify.exec: is not an array"},
-      {"exec number", {{"args", with_change(R"("verify":{"exec":[true]})")}}, "approvals.args.verify.exec: contains something else"},
-      {"stable real", {{"args", with_change(R"("verify":{"stable_s":1.5})")}}, "approvals.args.verify.stable_s: is not an integer"},
-      {"timeout negative", {{"args", with_change(R"("verify":{"timeout_s":-1})")}}, "approvals.args.verify.timeout_s: is negative"},
-      {"limits key", {{"args", with_change(R"("limits":{"downtime":1})")}}, "approvals.args.limits: contains an unknown key"},
-      {"limits type", {{"args", with_change(R"("limits":{"max_downtime_s":"1"})")}}, "approvals.args.limits.max_downtime_s: is not an integer"},
+      {"snapshot key",
+       {{"args", with_change(R"("snapshot":{"path":[]})")}},
+       "approvals.args.snapshot: contains an unknown key"},
+      {"paths text",
+       {{"args", with_change(R"("snapshot":{"paths":"/a"})")}},
+       "approvals.args.snapshot.paths: is not an array"},
+      {"path number",
+       {{"args", with_change(R"("snapshot":{"paths":[1]})")}},
+       "approvals.args.snapshot.paths: contains something else"},
+      {"path relative",
+       {{"args", with_change(R"("snapshot":{"paths":["a"]})")}},
+       "approvals.args.snapshot.paths: contains a path"},
+      {"path root",
+       {{"args", with_change(R"("snapshot":{"paths":["/"]})")}},
+       "approvals.args.snapshot.paths: contains a path"},
+      {"restore text",
+       {{"args", with_change(R"("snapshot":{"restore":"yes"})")}},
+       "approvals.args.snapshot.restore: is not true or false"},
+      {"max_bytes text",
+       {{"args", with_change(R"("snapshot":{"max_bytes":"1G"})")}},
+       "approvals.args.snapshot.max_bytes: is not an integer"},
+      {"max_bytes negative",
+       {{"args", with_change(R"("snapshot":{"max_bytes":-1})")}},
+       "approvals.args.snapshot.max_bytes: is negative"},
+      {"verify key",
+       {{"args", with_change(R"("verify":{"cmd":["a"]})")}},
+       "approvals.args.verify: contains an unknown key"},
+      {"exec text",
+       {{"args", with_change(R"("verify":{"exec":"true"})")}},
+       "approvals.args.verify.exec: is not an array"},
+      {"exec number",
+       {{"args", with_change(R"("verify":{"exec":[true]})")}},
+       "approvals.args.verify.exec: contains something else"},
+      {"stable real",
+       {{"args", with_change(R"("verify":{"stable_s":1.5})")}},
+       "approvals.args.verify.stable_s: is not an integer"},
+      {"timeout negative",
+       {{"args", with_change(R"("verify":{"timeout_s":-1})")}},
+       "approvals.args.verify.timeout_s: is negative"},
+      {"limits key",
+       {{"args", with_change(R"("limits":{"downtime":1})")}},
+       "approvals.args.limits: contains an unknown key"},
+      {"limits type",
+       {{"args", with_change(R"("limits":{"max_downtime_s":"1"})")}},
+       "approvals.args.limits.max_downtime_s: is not an integer"},
       {"limits null", {{"args", with_change(R"("limits":null)")}}, "approvals.args.limits: is not a JSON object"},
   };
   for (const std::string column : {"approval_id", "kind", "backend", "bottle", "approved_by"}) {
     rows.push_back({column + " missing", {{column, ""}}, "approvals." + column + ": is missing"});
     rows.push_back({column + " null", {{column, "NULL"}}, "approvals." + column + ": is missing"});
     rows.push_back({column + " empty", {{column, "''"}}, "approvals." + column + ": is empty"});
-    rows.push_back({column + " blob", {{column, "X'6161'"}}, "cannot store BLOB value in TEXT column approvals." + column});
+    rows.push_back(
+        {column + " blob", {{column, "X'6161'"}}, "cannot store BLOB value in TEXT column approvals." + column});
     rows.push_back({column + " NUL", {{column, "'a' || char(0) || 'b'"}}, "approvals." + column + ": contains a NUL"});
     rows.push_back({column + " lone NUL", {{column, "char(0)"}}, "approvals." + column + ": contains a NUL"});
     rows.push_back({column + " long", {{column, "printf('%.*c', 256, 'x')"}}, "approvals." + column + ": is longer"});
-    rows.push_back({column + " newline", {{column, "'a' || char(10)"}}, "approvals." + column + ": contains a control"});
-    rows.push_back({column + " escape", {{column, "'a' || char(27) || '[2J'"}}, "approvals." + column + ": contains a control"});
+    rows.push_back(
+        {column + " newline", {{column, "'a' || char(10)"}}, "approvals." + column + ": contains a control"});
+    rows.push_back(
+        {column + " escape", {{column, "'a' || char(27) || '[2J'"}}, "approvals." + column + ": contains a control"});
   }
-  rows.push_back({"approved_by C1", {{"approved_by", "'a' || char(155) || 'b'"}}, "approvals.approved_by: contains a control"});
+  rows.push_back(
+      {"approved_by C1", {{"approved_by", "'a' || char(155) || 'b'"}}, "approvals.approved_by: contains a control"});
   return rows;
 }
 
@@ -197,7 +273,9 @@ std::vector<BadRow> bad_requests() {
       {"args array", {{"args", "'[]'"}}, "requests.args: is not a JSON object"},
       {"args null", {{"args", "NULL"}}, "requests.args: is missing"},
       {"args NUL", {{"args", R"('{"reason":"r"}' || char(0))"}}, "requests.args: contains a NUL"},
-      {"args over a megabyte", {{"args", R"('{"reason":"' || printf('%.*c', 1200000, 'x') || '"}')"}}, "requests.args: is longer"},
+      {"args over a megabyte",
+       {{"args", R"('{"reason":"' || printf('%.*c', 1200000, 'x') || '"}')"}},
+       "requests.args: is longer"},
       {"backend null", {{"backend", "NULL"}}, "requests.backend: is missing"},
       {"backend word", {{"backend", "'Docker'"}}, "requests.backend: is not a lower-case word"},
       {"bottle slug", {{"backend", "'docker'"}, {"bottle", "'a/b'"}}, "requests.bottle: contains a slash"},
@@ -207,21 +285,37 @@ std::vector<BadRow> bad_requests() {
       {"freeze blank reason", {{"args", R"('{"reason":" "}')"}}, "requests.args.reason: is missing or empty"},
       {"freeze reason type", {{"args", R"('{"reason":1}')"}}, "requests.args.reason: is not a text"},
       {"freeze key", {{"args", R"('{"reason":"r","until":1}')"}}, "requests.args: contains an unknown key"},
-      {"freeze seconds", {{"args", R"('{"reason":"r","expires_at":1795424590}')"}}, "requests.args.expires_at: looks like seconds"},
-      {"freeze past", {{"args", R"('{"reason":"r","expires_at":1600000000000}')"}}, "requests.args.expires_at: is not after"},
-      {"freeze text", {{"args", R"('{"reason":"r","expires_at":"tomorrow"}')"}}, "requests.args.expires_at: is not an integer"},
+      {"freeze seconds",
+       {{"args", R"('{"reason":"r","expires_at":1795424590}')"}},
+       "requests.args.expires_at: looks like seconds"},
+      {"freeze past",
+       {{"args", R"('{"reason":"r","expires_at":1600000000000}')"}},
+       "requests.args.expires_at: is not after"},
+      {"freeze text",
+       {{"args", R"('{"reason":"r","expires_at":"tomorrow"}')"}},
+       "requests.args.expires_at: is not an integer"},
       {"cancel nothing", {{"kind", "'cancel'"}, {"args", "'{}'"}}, "requests.job_id: is missing"},
       {"retry nothing", {{"kind", "'retry'"}, {"args", "'{}'"}}, "requests.job_id: is missing"},
       {"rollback nothing", {{"kind", "'rollback'"}, {"args", "'{}'"}}, "requests.job_id: is missing"},
-      {"resolve nothing", {{"kind", "'resolve'"}, {"args", R"('{"outcome":"changed","reason":"r"}')"}}, "requests.job_id: is missing"},
-      {"cancel unknown", {{"kind", "'cancel'"}, {"job_id", "999"}, {"args", "'{}'"}}, "requests.job_id: there is no such job"},
-      {"job_id text", {{"kind", "'cancel'"}, {"job_id", "'one'"}, {"args", "'{}'"}}, "cannot store TEXT value in INTEGER column requests.job_id"},
-      {"cancel both", {{"kind", "'cancel'"}, {"job_id", "1"}, {"backend", "'docker'"}, {"args", "'{}'"}}, "requests.bottle: and backend must be empty"},
+      {"resolve nothing",
+       {{"kind", "'resolve'"}, {"args", R"('{"outcome":"changed","reason":"r"}')"}},
+       "requests.job_id: is missing"},
+      {"cancel unknown",
+       {{"kind", "'cancel'"}, {"job_id", "999"}, {"args", "'{}'"}},
+       "requests.job_id: there is no such job"},
+      {"job_id text",
+       {{"kind", "'cancel'"}, {"job_id", "'one'"}, {"args", "'{}'"}},
+       "cannot store TEXT value in INTEGER column requests.job_id"},
+      {"cancel both",
+       {{"kind", "'cancel'"}, {"job_id", "1"}, {"backend", "'docker'"}, {"args", "'{}'"}},
+       "requests.bottle: and backend must be empty"},
       {"cancel key", about_job("cancel", R"({"force":true})"), "requests.args: contains an unknown key"},
       {"resolve bare", about_job("resolve", "{}"), "requests.args.reason: is missing"},
-      {"resolve outcome", about_job("resolve", R"({"outcome":"fine","reason":"r"})"), "requests.args.outcome: is none of"},
+      {"resolve outcome", about_job("resolve", R"({"outcome":"fine","reason":"r"})"),
+       "requests.args.outcome: is none of"},
       {"resolve no outcome", about_job("resolve", R"({"reason":"r"})"), "requests.args.outcome: is none of"},
-      {"resolve key", about_job("resolve", R"({"outcome":"changed","reason":"r","x":1})"), "requests.args: contains an unknown key"},
+      {"resolve key", about_job("resolve", R"({"outcome":"changed","reason":"r","x":1})"),
+       "requests.args: contains an unknown key"},
       {"plan of nothing", {{"kind", "'plan'"}, {"args", "'{}'"}}, "requests.job_id: is missing"},
       {"plan bare", plan("{}"), "requests.args.kind: is missing"},
       {"plan kind type", plan(R"({"kind":1,"args":{}})"), "requests.args.kind: is missing"},
@@ -268,7 +362,8 @@ TEST_F(ProducerGuards, RefuseEveryBadRequest) {
 TEST_F(ProducerGuards, AcceptEveryKindOfGoodApproval) {
   const std::vector<Row> changes{
       {},
-      {{"args", args(R"({"change":{"image":"registry.example:5000/a/b:1.2@sha256:)" + std::string(64, 'a') + R"("}})")}},
+      {{"args",
+        args(R"({"change":{"image":"registry.example:5000/a/b:1.2@sha256:)" + std::string(64, 'a') + R"("}})")}},
       {{"args", args(R"({"change":{"image":{"file":"a.tar","sha256":"x"}}})")}},
       {{"args", args(R"({"change":{"commands":["apk add jq","true"]}})")}},
       {{"args", with_change(R"("expect":{"target_id":"a","image_digest":"b","change_sha256":"c"},)"
@@ -311,7 +406,10 @@ TEST_F(ProducerGuards, AcceptEveryKindOfGoodRequest) {
       {{"kind", "'freeze'"}, {"backend", "'docker'"}, {"bottle", "'b'"}, {"args", R"('{"reason":"audit"}')"}},
       {{"kind", "'unfreeze'"}},
       {{"kind", "'plan'"}, {"job_id", "1"}},
-      {{"kind", "'plan'"}, {"backend", "'x'"}, {"bottle", "'b'"}, {"args", R"('{"kind":"capability_block","args":{}}')"}},
+      {{"kind", "'plan'"},
+       {"backend", "'x'"},
+       {"bottle", "'b'"},
+       {"args", R"('{"kind":"capability_block","args":{}}')"}},
   };
   for (auto row : rows) {
     row["requested_by"] = "'bob'";
@@ -324,7 +422,8 @@ TEST_F(ProducerGuards, IgnoreAnIdenticalResubmissionUnderEveryVerb) {
   for (const auto& pragma : pragmas) {
     Foreign foreign(folder_.database());
     foreign.run(pragma);
-    for (const auto& verb : verbs) EXPECT_THAT(foreign.refusal(insert_of(verb, "approvals", good_approval())), IsEmpty());
+    for (const auto& verb : verbs)
+      EXPECT_THAT(foreign.refusal(insert_of(verb, "approvals", good_approval())), IsEmpty());
     foreign.run(insert_of("INSERT", "approvals", good_approval()) + " ON CONFLICT DO UPDATE SET bottle = 'other'");
     EXPECT_THAT(foreign.values("SELECT count(*), min(bottle) FROM approvals"), ElementsAre("1", "dev-fix-12"));
     EXPECT_THAT(foreign.values("SELECT count(*) FROM jobs UNION ALL SELECT count(*) FROM history"),
@@ -334,11 +433,16 @@ TEST_F(ProducerGuards, IgnoreAnIdenticalResubmissionUnderEveryVerb) {
 
 TEST_F(ProducerGuards, RefuseTheSameIdWithOtherContentUnderEveryVerb) {
   Foreign(folder_.database()).run(insert_of("INSERT", "approvals", good_approval()));
-  const Row others{{"kind", "'other'"},     {"backend", "'podman'"},
-                   {"bottle", "'other'"},   {"args", R"('{"change":{"dockerfile":"FROM  current"}}')"},
-                   {"approved_by", "'eve'"}, {"priority", "1"},
-                   {"scheduled_at", "4000000000000"}, {"expires_at", "4000000000000"},
-                   {"justification", "'j'"}, {"meta", R"('{"a":1}')"}};
+  const Row others{{"kind", "'other'"},
+                   {"backend", "'podman'"},
+                   {"bottle", "'other'"},
+                   {"args", R"('{"change":{"dockerfile":"FROM  current"}}')"},
+                   {"approved_by", "'eve'"},
+                   {"priority", "1"},
+                   {"scheduled_at", "4000000000000"},
+                   {"expires_at", "4000000000000"},
+                   {"justification", "'j'"},
+                   {"meta", R"('{"a":1}')"}};
   for (const auto& pragma : pragmas) {
     Foreign foreign(folder_.database());
     foreign.run(pragma);
@@ -349,8 +453,9 @@ TEST_F(ProducerGuards, RefuseTheSameIdWithOtherContentUnderEveryVerb) {
         EXPECT_THAT(foreign.refusal(insert_of(verb, "approvals", row)),
                     StartsWith("approvals.approval_id: was used before with other content"))
             << column;
-      EXPECT_THAT(foreign.refusal(insert_of("INSERT", "approvals", row) + " ON CONFLICT DO UPDATE SET bottle = 'other'"),
-                  StartsWith("approvals.approval_id: was used before with other content"));
+      EXPECT_THAT(
+          foreign.refusal(insert_of("INSERT", "approvals", row) + " ON CONFLICT DO UPDATE SET bottle = 'other'"),
+          StartsWith("approvals.approval_id: was used before with other content"));
     }
   }
   EXPECT_EQ(Foreign(folder_.database()).value("SELECT group_concat(bottle || approved_by) FROM approvals"),

@@ -17,10 +17,10 @@ namespace {
 using statemachine::Event;
 using statemachine::State;
 using testing::approval_of;
+using ::testing::ElementsAre;
 using testing::epoch_of;
 using testing::Folder;
 using testing::Foreign;
-using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
@@ -115,8 +115,9 @@ TEST_F(ServiceGuards, HoldExactlyTheTableOfTransitions) {
   for (const auto& row : statemachine::ignored_events)
     expected.insert(std::string(to_string(row.in)) + " " + std::string(to_string(row.on)) + " " +
                     std::string(to_string(row.in)) + " person");
-  const auto rows = Foreign(folder_.database())
-                        .values("SELECT from_state || ' ' || event || ' ' || to_state || ' ' || raised_by FROM transitions");
+  const auto rows =
+      Foreign(folder_.database())
+          .values("SELECT from_state || ' ' || event || ' ' || to_state || ' ' || raised_by FROM transitions");
   EXPECT_EQ(std::set<std::string>(rows.begin(), rows.end()), expected);
   EXPECT_EQ(rows.size(), statemachine::transitions.size() + statemachine::ignored_events.size());
 }
@@ -141,8 +142,8 @@ TEST_F(ServiceGuards, LetThroughExactlyTheLegalMoves) {
         foreign.run("SAVEPOINT one");
         const auto refusal = foreign.refusal(move_of(place.state, event, to.state));
         const bool expected = is_legal(place.state, event, to.state, place.interrupted);
-        EXPECT_EQ(refusal.empty(), expected) << to_string(place.state) << " × " << event << " → "
-                                             << to_string(to.state) << ": " << refusal;
+        EXPECT_EQ(refusal.empty(), expected)
+            << to_string(place.state) << " × " << event << " → " << to_string(to.state) << ": " << refusal;
         if (!expected) {
           EXPECT_THAT(refusal, StartsWith("jobs.")) << event;
         }
@@ -250,11 +251,13 @@ TEST_F(ServiceGuards, RefuseJobsThatNoApprovalMade) {
        "jobs.approval_id: no approval says this"},
       {columns + "VALUES ('one', 1, 'capability_block', 'docker', 'other', 0, 0, 'x', 1, 1)",
        "jobs.approval_id: no approval says this"},
-      {columns + "VALUES ('one', 1, 'capability_block', 'docker', 'dev-1', 0, 0, 'x', 1, 1)", "jobs.run: is not the next"},
+      {columns + "VALUES ('one', 1, 'capability_block', 'docker', 'dev-1', 0, 0, 'x', 1, 1)",
+       "jobs.run: is not the next"},
       {columns + "VALUES ('one', 2, 'capability_block', 'docker', 'dev-1', 0, 0, 'x', 1, 1)",
        "jobs.run: an earlier run is not final"},
       {"INTO jobs SELECT * FROM jobs", "jobs.job_id: is given by the database"},
-      {"INTO jobs (rowid, approval_id, run, kind, backend, bottle, priority, scheduled_at, actor, created_at, updated_at)"
+      {"INTO jobs (rowid, approval_id, run, kind, backend, bottle, priority, scheduled_at, actor, created_at, "
+       "updated_at)"
        " VALUES (9223372036854775807, 'one', 2, 'capability_block', 'docker', 'dev-1', 0, 0, 'x', 1, 1)",
        "jobs.job_id: is given by the database"},
   };
@@ -267,11 +270,15 @@ TEST_F(ServiceGuards, RefuseJobsThatNoApprovalMade) {
   // A rerun in any other state than queued.
   ASSERT_TRUE(store_->end_queued(1, Event::cancel, 5, "x", "", "", "{}"));
   for (const std::string more : {"state", "seq", "fence", "attempt", "crashes", "downtime_ms"})
-    EXPECT_THAT(Foreign(folder_.database())
-                    .refusal("INSERT INTO jobs (approval_id, run, kind, backend, bottle, priority, scheduled_at, actor, "
-                             "created_at, updated_at, " + more + ") VALUES ('one', 2, 'capability_block', 'docker', "
-                             "'dev-1', 0, 0, 'x', 1, 1, " + (more == "state" ? "'prepare'" : "7") + ")"),
-                StartsWith("jobs.state: a job begins as queued"))
+    EXPECT_THAT(
+        Foreign(folder_.database())
+            .refusal("INSERT INTO jobs (approval_id, run, kind, backend, bottle, priority, scheduled_at, actor, "
+                     "created_at, updated_at, " +
+                     more +
+                     ") VALUES ('one', 2, 'capability_block', 'docker', "
+                     "'dev-1', 0, 0, 'x', 1, 1, " +
+                     (more == "state" ? "'prepare'" : "7") + ")"),
+        StartsWith("jobs.state: a job begins as queued"))
         << more;
 }
 
@@ -336,7 +343,8 @@ TEST_F(ServiceGuards, RefuseChangesAndDeletionsOfRecords) {
       {"INSERT OR REPLACE INTO intents SELECT * FROM intents", "intents.effect: is in the journal"},
       {"INSERT INTO intents SELECT job_id, direction, 'new', 9, step, status, 0, 0, 1, NULL, '', '{}' FROM intents",
        "intents.fence: the journal is written by the owner"},
-      {"INSERT INTO intents SELECT job_id, direction, 'new', 9, 'queued', status, 0, fence, 1, NULL, '', '{}' FROM intents",
+      {"INSERT INTO intents SELECT job_id, direction, 'new', 9, 'queued', status, 0, fence, 1, NULL, '', '{}' FROM "
+       "intents",
        "intents.step: is no working state"},
       {"INSERT INTO intents SELECT job_id, 'aside', 'new', 9, step, status, 0, fence, 1, NULL, '', '{}' FROM intents",
        "intents.direction: is neither"},
@@ -382,7 +390,8 @@ TEST_F(ServiceGuards, LetARequestBeAnsweredOnceAndWholly) {
   Foreign foreign(folder_.database());
   foreign.run("INSERT INTO requests (kind, job_id, requested_by) VALUES ('cancel', 1, 'bob')");
   EXPECT_THAT(foreign.refusal("UPDATE requests SET kind = 'retry'"), StartsWith("requests.kind: and all else"));
-  EXPECT_THAT(foreign.refusal("UPDATE OR REPLACE requests SET request_id = 2"), StartsWith("requests.kind: and all else"));
+  EXPECT_THAT(foreign.refusal("UPDATE OR REPLACE requests SET request_id = 2"),
+              StartsWith("requests.kind: and all else"));
   EXPECT_THAT(foreign.refusal("UPDATE requests SET outcome = 'perhaps', message = '', answer = '{}', answered_at = 1"),
               StartsWith("requests.outcome: only the service"));
   EXPECT_THAT(foreign.refusal("UPDATE requests SET outcome = 'done', message = '', answer = '{}'"),
@@ -398,11 +407,12 @@ TEST_F(ServiceGuards, LetARequestBeAnsweredOnceAndWholly) {
 
 TEST_F(ServiceGuards, UniqueIndexBacksTheGuardUp) {
   claim(1, "t1");
-  EXPECT_THAT(Foreign(folder_.database())
-                  .values("SELECT sql LIKE '%WHERE state IN (''prepare'', ''snapshot'', ''stop'', ''apply'', ''restart'', "
-                          "''verify'', ''rollback'', ''needs_attention'')%' FROM sqlite_schema WHERE name = "
-                          "'jobs_target_holder'"),
-              ElementsAre("1"));
+  EXPECT_THAT(
+      Foreign(folder_.database())
+          .values("SELECT sql LIKE '%WHERE state IN (''prepare'', ''snapshot'', ''stop'', ''apply'', ''restart'', "
+                  "''verify'', ''rollback'', ''needs_attention'')%' FROM sqlite_schema WHERE name = "
+                  "'jobs_target_holder'"),
+      ElementsAre("1"));
   std::string holders;
   for (const auto& row : statemachine::state_rows)
     if (statemachine::holds_target(row.state)) holders += std::string(to_string(row.state)) + " ";

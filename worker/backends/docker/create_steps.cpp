@@ -46,8 +46,7 @@ awaitable<Performed> carry_now(Engine& engine, const JobView& job, CarryOver& ou
 json create_body(const JobView& job, const CarryOver& carried) {
   json body = carried.body;
   body["Image"] = job.image_reference();
-  auto& labels = body["Labels"];
-  for (const auto& [key, value] : labels_of(job.context, effect::create_new).items()) labels[key] = value;
+  body["Labels"].update(labels_of(job.context, effect::create_new));
   return body;
 }
 

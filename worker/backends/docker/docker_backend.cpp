@@ -1,4 +1,5 @@
 // The backend's interface, put together from the table of effects, the leftovers and the plan.
+// Not here: any of these.
 #include "worker/backends/docker/docker_backend.hpp"
 
 #include "worker/backends/docker/effect_table.hpp"

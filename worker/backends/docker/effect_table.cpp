@@ -1,4 +1,5 @@
 // The table. What each effect needs of the ones before it decides the order.
+// Not here: what the effects do.
 #include "worker/backends/docker/effect_table.hpp"
 
 #include <array>

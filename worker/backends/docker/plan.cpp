@@ -1,4 +1,5 @@
 // The plan follows from the same table and the same leftovers as the job itself, so the two cannot differ.
+// Not here: the admission itself.
 #include "worker/backends/docker/plan.hpp"
 
 #include <array>

@@ -1,0 +1,298 @@
+// What is refused, by name, before anything is touched: a recording proxy shows that nothing mutating was asked for.
+// Not here: changes that are tried and fail (rollback_test.cpp), except builds, which leave the bottle untouched.
+#include <gmock/gmock.h>
+
+#include "tests/docker/docker_case.hpp"
+#include "tests/support/recording_proxy.hpp"
+
+namespace rebottle::tests {
+namespace {
+
+using docker::at;
+using docker::text;
+
+class DockerRefusal : public DockerCase {
+ protected:
+  void SetUp() override {
+    DockerCase::SetUp();
+    if (IsSkipped()) return;
+    proxy = std::make_unique<RecordingProxy>(folder / "proxy.sock", config.socket);
+    config.socket = folder / "proxy.sock";
+    backend = another_backend();
+  }
+
+  // The admission refuses; the container, if there is one, is as it was.
+  Performed refused(json change, json more = json::object()) {
+    const auto before = inspect(bottle);
+    auto one = driver(std::move(change), std::move(more));
+    const auto dry = wait(backend->plan(one.context()));
+    auto done = one.run_step(State::prepare);
+    EXPECT_EQ(one.failed_at(), "admit");
+    EXPECT_EQ(proxy->mutating(), std::vector<std::string>());
+    EXPECT_FALSE(proxy->requests().empty());
+    EXPECT_EQ(inspect(bottle), before);
+    EXPECT_FALSE(dry.possible);
+    EXPECT_EQ(dry.reason_code, done.reason_code) << "the plan says something else than the job";
+    EXPECT_TRUE(backend->leftovers(one.context(), State::rejected_unsupported).empty());
+    return done;
+  }
+  Performed refused() { return refused({{"dockerfile", good_dockerfile}}); }
+
+  std::unique_ptr<RecordingProxy> proxy;
+};
+
+TEST_F(DockerRefusal, ABottleThatIsNotThere) {
+  const auto done = refused();
+  EXPECT_EQ(done.outcome, Outcome::stale);
+  EXPECT_EQ(done.reason_code, "bottle_not_found");
+}
+
+TEST_F(DockerRefusal, TheStartOfAnIdIsNoName) {
+  const auto id = start_container(bottle, agent_body());
+  bottle = id.substr(0, 12);
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  EXPECT_EQ(one.run_step(State::prepare).reason_code, "bottle_not_found");
+  call("DELETE", "/containers/" + id + "?force=1&v=1");
+}
+
+TEST_F(DockerRefusal, APausedContainer) {
+  start_container(bottle, agent_body());
+  call("POST", "/containers/" + bottle + "/pause");
+  const auto done = refused();
+  EXPECT_EQ(done.reason_code, "target_state_unsupported");
+  EXPECT_EQ(text(at(done.detail, "status")), "paused");
+  call("POST", "/containers/" + bottle + "/unpause");
+}
+
+TEST_F(DockerRefusal, AContainerThatVanishesWhenItStops) {
+  auto body = agent_body();
+  body["HostConfig"]["AutoRemove"] = true;
+  start_container(bottle, std::move(body));
+  EXPECT_EQ(refused().reason_code, "target_state_unsupported");
+}
+
+TEST_F(DockerRefusal, LegacyLinksAndForeignVolumesByName) {
+  start_container(bottle + "-side", agent_body());
+  auto body = agent_body();
+  body["HostConfig"]["Links"] = {bottle + "-side:side"};
+  body["HostConfig"]["VolumesFrom"] = {bottle + "-side"};
+  start_container(bottle, std::move(body));
+  const auto done = refused();
+  EXPECT_EQ(done.outcome, Outcome::unsupported);
+  EXPECT_EQ(done.reason_code, "not_carried");
+  EXPECT_THAT(done.message, ::testing::AllOf(::testing::HasSubstr("HostConfig.Links"),
+                                             ::testing::HasSubstr("HostConfig.VolumesFrom")));
+}
+
+TEST_F(DockerRefusal, ContainersThatShareTheAgentsNamespaces) {
+  auto agent = agent_body();
+  agent["HostConfig"]["IpcMode"] = "shareable";
+  const auto id = start_container(bottle, std::move(agent));
+  for (const auto* const mode : {"NetworkMode", "PidMode", "IpcMode"}) {
+    auto body = agent_body();
+    body["HostConfig"][mode] = "container:" + id;
+    start_container(bottle + "-side", std::move(body));
+    const auto done = refused();
+    EXPECT_EQ(done.reason_code, "shared_namespace");
+    EXPECT_EQ(at(done.detail, "shared")[0], (json{{"field", mode}, {"container", bottle + "-side"}}));
+    call("DELETE", "/containers/" + bottle + "-side?force=1");
+  }
+}
+
+TEST_F(DockerRefusal, AnAgentInTheNamespaceOfAnother) {
+  start_container(bottle + "-side", agent_body());
+  auto body = agent_body();
+  body["HostConfig"]["NetworkMode"] = "container:" + bottle + "-side";
+  start_container(bottle, std::move(body));
+  EXPECT_EQ(refused().reason_code, "shared_namespace");
+}
+
+TEST_F(DockerRefusal, ChangesThatReachOutsideTheImages) {
+  start_container(bottle, agent_body());
+  for (const auto* const line :
+       {"ADD http://example.test/x /x", "RUN --mount=type=cache,target=/x true", "COPY --from=$X /a /b"}) {
+    const auto done = refused({{"dockerfile", "FROM current\n" + std::string(line) + "\n"}});
+    EXPECT_EQ(done.outcome, Outcome::unsupported) << line;
+    EXPECT_EQ(done.reason_code, "change_unsupported") << line;
+    EXPECT_THAT(done.message, ::testing::HasSubstr("line 2")) << line;
+  }
+}
+
+TEST_F(DockerRefusal, ImagesThatAreNotThere) {
+  start_container(bottle, agent_body());
+  for (const auto& change : {json{{"dockerfile", "FROM no-such-image:9\n"}}, json{{"image", "no-such-image:9"}},
+                             json{{"dockerfile", "FROM current\nCOPY --from=no-such-image:9 /a /b\n"}}}) {
+    const auto done = refused(change);
+    EXPECT_EQ(done.outcome, Outcome::permanent);
+    EXPECT_EQ(done.reason_code, "image_absent");
+    EXPECT_EQ(at(done.detail, "images"), json::array({"no-such-image:9"}));
+  }
+}
+
+TEST_F(DockerRefusal, AnImageFile) {
+  start_container(bottle, agent_body());
+  const json file = {{"file", "agent.tar"}, {"sha256", std::string(64, 'a')}};
+  EXPECT_EQ(refused({{"image", file}}).reason_code, "change_unsupported");
+}
+
+TEST_F(DockerRefusal, AnotherTargetThanTheOneThatWasApproved) {
+  start_container(bottle, agent_body());
+  const json expect = {{"target_id", std::string(64, 'a')}, {"image_digest", "sha256:" + std::string(64, 'b')}};
+  const auto done = refused({{"dockerfile", good_dockerfile}}, {{"expect", expect}});
+  EXPECT_EQ(done.outcome, Outcome::stale);
+  EXPECT_EQ(done.reason_code, "drift");
+  EXPECT_EQ(at(done.detail, "diff").size(), 2U);
+  EXPECT_EQ(at(at(done.detail, "diff")[0], "found"), at(inspect(bottle), "Id"));
+}
+
+TEST_F(DockerRefusal, SnapshotPathsThatCannotBeKept) {
+  auto body = agent_body();
+  body["HostConfig"]["Tmpfs"] = {{"/in-memory", ""}};
+  body["HostConfig"]["Binds"] = {bottle + "-volume:/work/volume"};
+  start_container(bottle, std::move(body));
+  for (const auto* const path : {"/in-memory/x", "/dev/shm", "/work"}) {
+    const json snapshot = {{"paths", {path}}};
+    const auto done = refused({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}});
+    EXPECT_EQ(done.reason_code, "snapshot_path_unsupported") << path;
+    EXPECT_THAT(done.message, ::testing::HasSubstr(path));
+  }
+}
+
+TEST_F(DockerRefusal, AnEngineThatIsNotThere) {
+  config.socket = folder / "nobody.sock";
+  backend = another_backend();
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  const auto done = one.run_step(State::prepare);
+  EXPECT_EQ(done.outcome, Outcome::unsupported);
+  EXPECT_EQ(done.reason_code, "backend_absent");
+  const auto rows = wait(backend->probe());
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_FALSE(rows[0].supported);
+  EXPECT_EQ(rows[0].reason_code, "backend_absent");
+  EXPECT_THAT(rows[0].message, ::testing::HasSubstr("nobody.sock"));
+}
+
+TEST_F(DockerRefusal, TheProbeReadsOnly) {
+  const auto rows = wait(backend->probe());
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_TRUE(rows[0].supported);
+  EXPECT_FALSE(rows[0].version.empty());
+  EXPECT_EQ(rows[0].kind, "capability_block");
+  EXPECT_EQ(proxy->mutating(), std::vector<std::string>());
+}
+
+TEST_F(DockerRefusal, ThePlanNamesWhatWillBeMadeAndRemovedAndMutatesNothing) {
+  start_container(bottle, agent_body());
+  const json snapshot = {{"paths", {"/home/agent"}}};
+  const auto one = job({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}});
+  const auto plan = wait(backend->plan(one));
+  EXPECT_TRUE(plan.possible) << plan.message;
+  EXPECT_THAT(plan.makes, ::testing::Contains("create the container " + bottle + ".new-" + one.job_key));
+  EXPECT_THAT(plan.makes, ::testing::Contains("build the image rebottle/" + bottle + ":job-" + one.job_key));
+  EXPECT_THAT(plan.changes, ::testing::Contains("rename " + bottle + " to " + bottle + ".prev-" + one.job_key));
+  EXPECT_THAT(plan.removes, ::testing::Contains("parked container " + bottle + ".prev-" + one.job_key +
+                                                ", after success"));
+  EXPECT_FALSE(plan.irreversible.empty());
+  EXPECT_EQ(proxy->mutating(), std::vector<std::string>());
+}
+
+class DockerUntouched : public DockerCase {
+ protected:
+  void SetUp() override {
+    DockerCase::SetUp();
+    if (!IsSkipped()) start_container(bottle, agent_body());
+  }
+  // The job fails in prepare; the container never stopped and nothing is left.
+  Performed fails(json change) {
+    const auto before = inspect(bottle);
+    auto one = driver(std::move(change));
+    auto done = one.run_all();
+    remove_leftovers(one, State::failed);
+    EXPECT_EQ(inspect(bottle), before);
+    EXPECT_EQ(container_names(), std::vector<std::string>{bottle});
+    EXPECT_EQ(own_tags(), std::vector<std::string>());
+    return done;
+  }
+};
+
+TEST_F(DockerUntouched, ByABuildStepThatFails) {
+  const auto done = fails({{"dockerfile", "FROM current\nRUN echo out of cheese; exit 42\n"}});
+  EXPECT_EQ(done.outcome, Outcome::permanent);
+  EXPECT_EQ(done.reason_code, "build_failed");
+  EXPECT_EQ(at(done.detail, "exit_code"), 42);
+  EXPECT_THAT(text(at(done.detail, "output")), ::testing::HasSubstr("out of cheese"));
+}
+
+TEST_F(DockerUntouched, ByADockerfileThatDoesNotParse) {
+  const auto done = fails({{"dockerfile", "FROM current\nRUM true\n"}});
+  EXPECT_EQ(done.outcome, Outcome::permanent);
+  EXPECT_EQ(done.reason_code, "dockerfile_invalid");
+  EXPECT_THAT(done.message, ::testing::HasSubstr("RUM"));
+}
+
+TEST_F(DockerUntouched, ByABuildThatTakesTooLong) {
+  json limits = {{"build_timeout_s", 1}};
+  auto one = driver({{"dockerfile", "FROM current\nRUN echo begun; sleep 1000\n"}}, {{"limits", limits}});
+  const auto before = inspect(bottle);
+  const auto done = one.run_all();
+  EXPECT_EQ(done.reason_code, "build_timeout");
+  EXPECT_EQ(inspect(bottle), before);
+  EXPECT_EQ(one.observe("build_image").world, World::absent);
+}
+
+TEST_F(DockerUntouched, ByANameThatSomeoneElseTook) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  const auto name = bottle + ".new-" + one.context().job_key;
+  const auto foreign = start_container(name, agent_body());
+  const auto before = inspect(bottle);
+  const auto done = one.run_all();
+  EXPECT_EQ(done.outcome, Outcome::stale);
+  EXPECT_EQ(one.failed_at(), "create_new");
+  EXPECT_EQ(inspect(bottle), before);
+  for (const auto& leftover : backend->leftovers(one.context(), State::rejected_stale)) {
+    const auto removed = wait(backend->remove(leftover));
+    if (leftover.kind == "created_container") {
+      EXPECT_EQ(removed.reason_code, "not_ours");
+    }
+  }
+  EXPECT_EQ(text(at(inspect(name), "Id")), foreign) << "a container that is not ours was removed";
+}
+
+TEST_F(DockerUntouched, ByDriftBetweenTheLooks) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  ASSERT_EQ(one.run_step(State::prepare).outcome, Outcome::done);
+  json more = {{"Memory", 128 << 20}, {"MemorySwap", 256 << 20}};
+  call("POST", "/containers/" + bottle + "/update", more);
+  const auto done = one.run_step(State::snapshot);
+  EXPECT_EQ(done.outcome, Outcome::stale);
+  EXPECT_EQ(done.reason_code, "drift");
+  EXPECT_THAT(at(done.detail, "diff").dump(), ::testing::HasSubstr("HostConfig.Memory"));
+}
+
+TEST_F(DockerUntouched, ByAContainerMadeAnewUnderTheSameName) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  ASSERT_EQ(one.run_step(State::prepare).outcome, Outcome::done);
+  call("DELETE", "/containers/" + bottle + "?force=1");
+  start_container(bottle, agent_body());
+  const auto before = inspect(bottle);
+  const auto done = one.run_step(State::snapshot);
+  EXPECT_EQ(done.outcome, Outcome::stale);
+  EXPECT_EQ(done.reason_code, "bottle_not_found");
+  EXPECT_EQ(inspect(bottle), before);
+}
+
+TEST_F(DockerUntouched, BySomeoneElsesContainerOnTheParkedName) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  const auto name = bottle + ".prev-" + one.context().job_key;
+  start_container(name, agent_body());
+  const auto id = text(at(inspect(bottle), "Id"));
+  const auto done = one.run_all();
+  EXPECT_EQ(done.outcome, Outcome::stale);
+  EXPECT_EQ(one.failed_at(), "park_old");
+  EXPECT_EQ(one.roll_back().outcome, Outcome::done);
+  EXPECT_EQ(text(at(inspect(bottle), "Id")), id);
+  EXPECT_EQ(at(inspect(bottle), "State", "Running"), true);
+}
+
+}  // namespace
+}  // namespace rebottle::tests

@@ -1,0 +1,110 @@
+// The table of effects: stable names, right flags, the same list for the same job. Not here: the effects.
+#include "worker/backends/docker/effect_table.hpp"
+
+#include <set>
+
+#include <boost/asio/io_context.hpp>
+#include <gmock/gmock.h>
+
+#include "worker/backends/docker/docker_backend.hpp"
+
+namespace rebottle::worker::docker {
+namespace {
+
+using ::testing::ElementsAre;
+
+class EffectTable : public ::testing::Test {
+ protected:
+  EffectTable() {
+    job.job_key = "ab-1";
+    job.bottle = "agent";
+    job.args.change = schema::Args::Dockerfile{"FROM current\n"};
+    backend = make_docker_backend(io.get_executor(), config);
+  }
+  std::vector<std::string> names(State step) {
+    std::vector<std::string> out;
+    for (const auto& effect : backend->effects(job, step)) out.push_back(effect.name);
+    return out;
+  }
+  boost::asio::io_context io;
+  DockerConfig config;
+  JobContext job;
+  std::unique_ptr<Backend> backend;
+};
+
+TEST_F(EffectTable, NamesAreStable) {
+  job.args.snapshot.paths = {"/x"};
+  EXPECT_THAT(names(State::prepare), ElementsAre("admit", "pin_image", "build_image", "create_new", "connect_networks"));
+  EXPECT_THAT(names(State::snapshot), ElementsAre("record"));
+  EXPECT_THAT(names(State::stop), ElementsAre("disarm", "stop_old"));
+  EXPECT_THAT(names(State::apply), ElementsAre("save_paths", "park_old", "take_name", "restore_paths"));
+  EXPECT_THAT(names(State::restart), ElementsAre("start_new"));
+  EXPECT_THAT(names(State::verify), ElementsAre("verify_new", "tag_current"));
+  EXPECT_THAT(names(State::rollback), ElementsAre("verify_old"));
+}
+
+TEST_F(EffectTable, DependsOnTheApprovalAlone) {
+  EXPECT_THAT(names(State::apply), ElementsAre("park_old", "take_name"));
+  job.args.snapshot.paths = {"/x"};
+  job.args.snapshot.restore = false;
+  EXPECT_THAT(names(State::apply), ElementsAre("save_paths", "park_old", "take_name"));
+  job.args.change = schema::Args::Image{"x:1"};
+  EXPECT_THAT(names(State::prepare), ElementsAre("admit", "pin_image", "resolve_image", "create_new", "connect_networks"));
+}
+
+TEST_F(EffectTable, FindingAnImageMutatesOnlyWhereItMayBeFetched) {
+  job.args.change = schema::Args::Image{"x:1"};
+  EXPECT_FALSE(backend->effects(job, State::prepare)[2].mutates);
+  config.pull = true;
+  backend = make_docker_backend(io.get_executor(), config);
+  EXPECT_TRUE(backend->effects(job, State::prepare)[2].mutates);
+}
+
+TEST_F(EffectTable, TheFirstEffectOnlyReadsAndDowntimeBeginsAndEndsOnce) {
+  const auto rows = effect_rows();
+  EXPECT_EQ(rows.front().name, "admit");
+  EXPECT_FALSE(rows.front().mutates);
+  EXPECT_EQ(std::ranges::count_if(rows, [](const auto& row) { return row.begins_downtime; }), 1);
+  EXPECT_EQ(std::ranges::count_if(rows, [](const auto& row) { return row.ends_downtime; }), 1);
+  std::set<std::string_view> seen;
+  for (const auto& row : rows) {
+    EXPECT_TRUE(seen.insert(row.name).second) << row.name;
+    EXPECT_EQ(&effect_row(row.name), &row);
+    // What comes before the stop is never undone: it becomes a leftover.
+    EXPECT_FALSE(row.undoable && (row.step == State::prepare || row.step == State::snapshot)) << row.name;
+    EXPECT_TRUE(row.mutates || !row.undoable) << row.name;
+  }
+}
+
+TEST_F(EffectTable, TwoNamesOfOneBottleAreOneTarget) {
+  EXPECT_EQ(backend->target_of("agent"), "docker:agent");
+  config.container = "bottle-{bottle}";
+  EXPECT_EQ(make_docker_backend(io.get_executor(), config)->target_of("x"), "docker:bottle-x");
+  config.label = "bot";
+  EXPECT_EQ(make_docker_backend(io.get_executor(), config, "podman")->target_of("x"), "podman:label bot=x");
+}
+
+TEST_F(EffectTable, NothingIsLeftBeforeTheAdmission) {
+  EXPECT_TRUE(backend->leftovers(job, State::rejected_unsupported).empty());
+}
+
+TEST_F(EffectTable, LeftoversAreNamedByTheJob) {
+  job.facts["admit"] = {{"container_id", "old"}, {"name", "agent"}, {"earlier_tags", {"rebottle/agent:job-ab-0"}}};
+  const auto kinds = [&](State end) {
+    std::vector<std::string> out;
+    for (const auto& leftover : backend->leftovers(job, end)) out.push_back(leftover.kind + " " + leftover.reference);
+    return out;
+  };
+  EXPECT_THAT(kinds(State::succeeded),
+              ElementsAre(R"(parked_container {"container_id":"old","name":"agent.prev-ab-1"})",
+                          R"(image_tag {"tag":"rebottle/agent:job-ab-0"})",
+                          R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
+  EXPECT_THAT(kinds(State::failed),
+              ElementsAre(R"(created_container {"job":"ab-1","name":"agent.new-ab-1"})",
+                          R"(image_tag {"job":"ab-1","tag":"rebottle/agent:job-ab-1"})",
+                          R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
+  EXPECT_EQ(kinds(State::resolved).size(), 3U) << "a settlement by hand keeps the files";
+}
+
+}  // namespace
+}  // namespace rebottle::worker::docker
