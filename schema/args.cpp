@@ -107,7 +107,8 @@ bool has_control(std::string_view text) {
 void check_absolute(const std::string& path, const std::string& field) {
   if (path == "/") wrong(field, "is the root; name the paths to keep");
   if (path.front() != '/' || path.size() > path_bytes_max || !is_normal(path.substr(1)) || has_control(path))
-    wrong(field, "is not an absolute path in normal form ('" + escaped(path) + "'); remove '.', '..' and double or trailing slashes");
+    wrong(field, "is not an absolute path in normal form ('" + escaped(path) +
+                     "'); remove '.', '..' and double or trailing slashes");
 }
 
 bool is_hex_digest(std::string_view text) {
@@ -118,7 +119,8 @@ bool is_hex_digest(std::string_view text) {
 // [registry[:port]/]name[:tag][@algorithm:digest], as engines read it; or an image id.
 bool is_image_reference(const std::string& reference) {
   static const std::regex grammar(
-      "(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*"
+      "(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))"
+      "*"
       "(?::[0-9]+)?/)?"
       "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*)*"
       "(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
@@ -168,8 +170,11 @@ void read_change(const json& root, Args& args) {
   if (!root.contains("change")) wrong(field, "is missing; give exactly one of dockerfile, image, commands");
   const auto& change = section(root, "args", "change", {"dockerfile", "image", "commands"});
   if (change.size() != 1)
-    wrong(field, "holds " + std::to_string(change.size()) + " changes; give exactly one of dockerfile, image, commands");
-  const auto& [name, value] = *change.items().begin();
+    wrong(field,
+          "holds " + std::to_string(change.size()) + " changes; give exactly one of dockerfile, image, commands");
+  const auto only = change.begin();
+  const auto& name = only.key();
+  const auto& value = only.value();
   if (name == "dockerfile") {
     args.change = Args::Dockerfile{text(value, field + ".dockerfile")};
   } else if (name == "commands") {
@@ -180,7 +185,8 @@ void read_change(const json& root, Args& args) {
     if (!value.is_string()) wrong(field + ".image", "is neither a reference nor {file, sha256}; correct it");
     const auto& reference = text(value, field + ".image");
     if (!is_image_reference(reference))
-      wrong(field + ".image", "is no image reference ('" + escaped(reference) + "'); give [registry/]name[:tag][@digest]");
+      wrong(field + ".image",
+            "is no image reference ('" + escaped(reference) + "'); give [registry/]name[:tag][@digest]");
     args.change = Args::Image{reference};
   }
   args.change_sha256 = sha256_hex(change.dump());

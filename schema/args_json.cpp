@@ -75,6 +75,7 @@ class StrictReader {
 
   bool add(json value) {
     place(std::move(value));
+    member_done();
     return true;
   }
 
@@ -89,7 +90,13 @@ class StrictReader {
   bool close() {
     open_.pop_back();
     keys_.pop_back();
+    member_done();
     return true;
+  }
+
+  // What is wrong from here on is the container's, not the last member's.
+  void member_done() {
+    if (!keys_.empty()) keys_.back().clear();
   }
 
   bool fail(std::string field, std::string message) {

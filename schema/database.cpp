@@ -38,8 +38,9 @@ Connection::Connection(const std::filesystem::path& path, Access access, int bus
       sqlite3_db_config(sql_.getHandle(), option, 1, nullptr);
     for (const int option : {SQLITE_DBCONFIG_DQS_DML, SQLITE_DBCONFIG_DQS_DDL})
       sqlite3_db_config(sql_.getHandle(), option, 0, nullptr);
-    sql_.exec("PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA recursive_triggers = ON;"
-              "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;");
+    sql_.exec(
+        "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA recursive_triggers = ON;"
+        "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;");
   });
 }
 

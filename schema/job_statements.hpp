@@ -84,7 +84,8 @@ struct JobStatements {
   // A new owner: take-over, or a person's decision. NULL parameters keep what is there.
   SQLite::Statement new_owner{db, R"(
     UPDATE jobs SET seq = seq + 1, state = :to, event = :event, actor = :actor, event_data = :data,
-      fence = :fence, epoch_id = :epoch_id, attempt = :attempt, crashes = :crashes, retry_at = NULL,
+      fence = :fence, epoch_id = :epoch_id, attempt = :attempt, crashes = :crashes,
+      retry_at = CASE WHEN :event = 'resume' THEN retry_at ELSE NULL END,
       interrupted = CASE WHEN :to = 'needs_attention' THEN state ELSE interrupted END,
       cancel_by = CASE WHEN :event = 'retry' THEN NULL ELSE cancel_by END,
       reason_code = coalesce(:reason_code, reason_code), message = coalesce(:message, message),
@@ -103,14 +104,16 @@ struct JobStatements {
   SQLite::Statement advance_effect{db, R"(
     UPDATE jobs SET seq = seq + 1, event = 'effect', actor = :actor,
       event_data = json_object('effect', :effect, 'direction', :direction, 'outcome', :outcome,
-                               'summary', json(:summary)),)" + down_columns};
+                               'summary', json(:summary)),)" +
+                                           down_columns};
   SQLite::Statement advance_move{db, R"(
     UPDATE jobs SET seq = seq + 1, state = :to, event = :event, actor = :actor, event_data = :data,
       reason_code = CASE WHEN :clear THEN '' ELSE coalesce(:reason_code, reason_code) END,
       message = CASE WHEN :clear THEN '' ELSE coalesce(:message, message) END,
       detail = CASE WHEN :clear THEN '{}' ELSE coalesce(:detail, detail) END,
       interrupted = CASE WHEN :to = 'needs_attention' THEN state ELSE coalesce(:interrupted, interrupted) END,
-      attempt = :attempt, crashes = :crashes, retry_at = :retry_at, finalized_at = :finalized_at,)" + down_columns};
+      attempt = :attempt, crashes = :crashes, retry_at = :retry_at, finalized_at = :finalized_at,)" +
+                                         down_columns};
 
   SQLite::Statement open_intent{db, R"(
     UPDATE intents SET status = 'open', step = :step, tries = tries + 1, fence = :fence, opened_at = :now,

@@ -27,8 +27,9 @@ enum class StoreErrc {
 template <class T>
 using Result = boost::system::result<T>;
 
-// A broken world. `fatal` means that the service must stop at once (I/O error, moved or replaced file).
-// `rolled_back` says whether the transaction is known to be gone; otherwise its outcome is unknown.
+// A broken world. `fatal` means that the service must stop at once (I/O error, corruption, moved or replaced file,
+// foreign trigger), and that the outcome of the transaction is unknown. Otherwise the transaction is rolled back,
+// whole; a full disk is of this kind.
 class StoreError : public std::runtime_error {
  public:
   StoreError(const std::string& what, int sqlite_code, bool fatal);
@@ -44,18 +45,19 @@ class StoreError : public std::runtime_error {
 // What one effect, or one decision, changes in the job's rows. All of it is one commit.
 struct Advance {
   std::int64_t job_id = 0;
-  std::int64_t fence = 0;                 // guard
-  statemachine::State state{};            // guard: the state the writer believes in
+  std::int64_t fence = 0;       // guard
+  statemachine::State state{};  // guard: the state the writer believes in
   Milliseconds now = 0;
   std::string actor;
 
-  // The effect that just ended: its intent is closed (or left open for `unknown`) and a history row written.
+  // The effect that just ended; a history row is written. `done` and `adopted` close its intent (and make one with
+  // no tries for an effect that was found done); `failed` and `unknown` leave it open, to be observed first.
   struct EffectResult {
     statemachine::Direction direction{};
     std::string effect;
-    std::string outcome;   // done, adopted, failed, unknown
-    std::string result;    // JSON object; kept when done or adopted
-    std::string summary;   // JSON object for the history; small
+    std::string outcome;  // done, adopted, failed, unknown
+    std::string result;   // JSON object; kept when done or adopted
+    std::string summary;  // JSON object for the history; small
   };
   std::optional<EffectResult> finished;
 
@@ -64,12 +66,13 @@ struct Advance {
     statemachine::Event event{};
     statemachine::State to{};
     std::string data = "{}";  // JSON object for the history
-    std::string reason_code;  // replace the job's when not empty
+    std::string reason_code;  // replace the job's when not empty, like the next two; where they are empty, step_done
+                              // clears all three, except on the way to rolled_back
     std::string message;
     std::string detail;
-    int attempt = 0;          // the row's new values
+    int attempt = 0;  // the row's new values
     int crashes = 0;
-    std::optional<statemachine::State> interrupted;
+    std::optional<statemachine::State> interrupted;  // needless for needs_attention: that is the step that is left
     std::optional<Milliseconds> retry_at;
   };
   std::optional<Move> move;
@@ -90,8 +93,8 @@ struct Advance {
 };
 
 struct ClaimLimits {
-  // Backends that may take at most this many more jobs now; a backend that is not listed takes none,
-  // an unknown backend's job is always offered, so that it can be refused.
+  // Backends that may take at most this many more jobs now; a backend that is not listed takes none. A job of an
+  // unknown backend (not listed, and without a row of capabilities) is always offered, so that it can be refused.
   struct Slot {
     std::string backend;
     int free = 0;
@@ -100,8 +103,8 @@ struct ClaimLimits {
 };
 
 struct OpenOptions {
-  bool create = true;        // make the file and its directory entry when missing
-  bool migrate = true;       // else an older schema is refused with the way out
+  bool create = true;   // make the file and its directory entry when missing
+  bool migrate = true;  // else an older schema is refused with the way out
   int busy_timeout_ms = 10'000;
 };
 
@@ -113,8 +116,10 @@ class JobStore {
   virtual ~JobStore() = default;
 
   // Runs all of `work` in one BEGIN IMMEDIATE … COMMIT; each item in a savepoint of its own, so that one item's
-  // refusal or exception leaves the others alone. Throws StoreError if the transaction as a whole did not commit:
-  // then nothing of it is known to have happened, and callers read again.
+  // refusal or exception leaves the others alone. What an item throws is not passed on: an item catches, remembers
+  // and rethrows what its owner must learn, and owners are told nothing before this returns. Throws StoreError if the
+  // transaction as a whole did not commit: then nothing of it is known to have happened, and callers read again.
+  // Every other write of this interface joins the open transaction, or makes one of its own.
   virtual void transaction(const std::vector<std::function<void()>>& work) = 0;
 
   // A random text fixed when the database was made: names of things outside are unique across databases.
@@ -126,7 +131,9 @@ class JobStore {
   [[nodiscard]] virtual std::optional<Epoch> epoch(std::int64_t epoch_id) = 0;
 
   // Claiming. `claimable` lists queued jobs that may start now, in order (priority, scheduled_at, job_id): due, not
-  // frozen, no unfinished earlier job of the same backend and bottle, a free slot. `claim` gives a new fence.
+  // frozen, a free slot, and no job of the same backend and bottle that is at work, in needs_attention, or due and
+  // before it in this order. `claim` gives a new fence; ownership_lost if the job is not queued any more or the epoch
+  // is not the newest.
   [[nodiscard]] virtual std::vector<Job> claimable(Milliseconds now, const ClaimLimits& limits) = 0;
   [[nodiscard]] virtual Result<Job> claim(std::int64_t job_id, std::int64_t epoch_id, const std::string& target,
                                           Milliseconds now, const std::string& actor) = 0;
@@ -138,7 +145,8 @@ class JobStore {
                                                 const std::string& message, const std::string& detail) = 0;
 
   // In-flight jobs. `orphans`: working jobs of another epoch. `take_over` gives the job a new fence and this epoch,
-  // raises `event` (resume or poison) and records the evidence.
+  // raises `event` (resume or poison) and records the evidence. From then on, and for any epoch but the newest one
+  // from begin_epoch on, the old owner's writes end with ownership_lost.
   [[nodiscard]] virtual std::vector<Job> orphans(std::int64_t epoch_id) = 0;
   [[nodiscard]] virtual Result<Job> take_over(std::int64_t job_id, std::int64_t epoch_id, statemachine::Event event,
                                               statemachine::State to, int crashes, Milliseconds now,
@@ -151,13 +159,17 @@ class JobStore {
   [[nodiscard]] virtual std::vector<Request> pending_requests() = 0;
   virtual void answer(std::int64_t request_id, const std::string& outcome, const std::string& message,
                       const std::string& answer, Milliseconds now) = 0;
+  // A queued job ends at once; one at work gets cancel_by; where the table ignores a cancel, that is recorded in the
+  // history and the row returned; `conflict` where it refuses it (needs_attention).
   [[nodiscard]] virtual Result<Job> request_cancel(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
-  // A new job of the same approval; `conflict` unless the newest run is final.
+  // A new job of the same approval; `conflict` unless the newest run is final and the approval has not expired.
   [[nodiscard]] virtual Result<std::int64_t> rerun(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
-  // needs_attention → retry, roll_back or resolve: the job gets a new fence and this epoch.
+  // needs_attention → retry, roll_back or resolve: the job gets a new fence, this epoch, attempt 1 and no crashes;
+  // retry also forgets a cancel. `conflict` in any other state. For resolve, `data` is {"outcome", "reason", …}: it
+  // becomes the job's reason_code resolved_<outcome>, message and detail.
   [[nodiscard]] virtual Result<Job> decide_attention(std::int64_t job_id, std::int64_t epoch_id,
-                                                     statemachine::Event event, Milliseconds now,
-                                                     const std::string& by, const std::string& data) = 0;
+                                                     statemachine::Event event, Milliseconds now, const std::string& by,
+                                                     const std::string& data) = 0;
   virtual std::int64_t add_freeze(const Freeze& freeze) = 0;
   virtual int lift_freezes(const std::string& backend, const std::string& bottle, Milliseconds now) = 0;
   [[nodiscard]] virtual std::vector<Freeze> freezes(Milliseconds now) = 0;  // in force
@@ -172,10 +184,12 @@ class JobStore {
 
   // True if another connection committed since the last call (PRAGMA data_version; microseconds).
   [[nodiscard]] virtual bool changed_by_others() = 0;
-  // Throws a fatal StoreError when the path no longer leads to the open file.
+  // Throws a fatal StoreError when the path no longer leads to the open file or its WAL, or when someone changed the
+  // schema. Cheap: a few stat calls.
   virtual void check_file() = 0;
   // Copies the WAL back when it has grown past the bound, under the guard that the WAL-reset bug of SQLite
-  // 3.7.0–3.51.2 requires. Returns the WAL's size in pages afterwards.
+  // 3.7.0–3.51.2 requires. Returns the pages that remain: those in the WAL below the bound (200), 0 when all of it
+  // was copied back, else the WAL's size; a number that keeps growing means a reader that never ends.
   virtual int checkpoint() = 0;
 
  protected:

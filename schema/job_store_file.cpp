@@ -56,9 +56,7 @@ Connection opened(const std::filesystem::path& path, const OpenOptions& options)
   return connection;
 }
 
-std::filesystem::path beside(const std::filesystem::path& path, const char* suffix) {
-  return path.string() + suffix;
-}
+std::filesystem::path beside(const std::filesystem::path& path, const char* suffix) { return path.string() + suffix; }
 
 }  // namespace
 
@@ -92,8 +90,7 @@ void SqliteJobStore::watch_files() {
 
 void SqliteJobStore::check_file() {
   int moved = 0;
-  const int code =
-      sqlite3_file_control(connection_.sql().getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  const int code = sqlite3_file_control(connection_.sql().getHandle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
   if (code != SQLITE_OK || moved != 0)
     throw StoreError(path_.string() + " was moved, removed or replaced while it was open; stop and put it back",
                      SQLITE_READONLY_DBMOVED, true);
@@ -136,10 +133,11 @@ int SqliteJobStore::checkpoint() {
   connection_.begin();
   int in_wal = 0;
   int copied = 0;
-  const int code = sqlite3_wal_checkpoint_v2(checkpointer_.sql().getHandle(), "main", SQLITE_CHECKPOINT_PASSIVE,
-                                             &in_wal, &copied);
+  const int code =
+      sqlite3_wal_checkpoint_v2(checkpointer_.sql().getHandle(), "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &copied);
   connection_.rollback();
-  if (code != SQLITE_OK && code != SQLITE_BUSY)
+  if (code == SQLITE_BUSY) return static_cast<int>(pages);  // someone else is at it
+  if (code != SQLITE_OK)
     translated("cannot checkpoint", [&] { throw SQLite::Exception(checkpointer_.sql().getHandle(), code); });
   return in_wal == copied ? 0 : in_wal;
 }

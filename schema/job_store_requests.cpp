@@ -81,8 +81,8 @@ Result<Job> SqliteJobStore::decide_attention(std::int64_t job_id, std::int64_t e
     if (found->state != State::needs_attention || answer.verdict != Verdict::moved) return StoreErrc::conflict;
     if (!is_newest(epoch_id)) return StoreErrc::ownership_lost;
     NewOwner owner{job_id, epoch_id, event, found->state, answer.to, 1, 0, now, by, data, {}, {}, {}};
-    if (event == Event::retry) {
-      // A fresh start of the step: what went wrong before is in the history.
+    if (event == Event::retry && answer.to != State::rollback) {
+      // A fresh start of the step: what went wrong before is in the history. A roll-back keeps why it is needed.
       owner.reason_code = owner.message = "";
       owner.detail = "{}";
     } else if (event == Event::resolve) {

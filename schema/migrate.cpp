@@ -18,8 +18,8 @@ namespace {
 std::vector<std::string> schema_entries(Connection& connection) {
   std::vector<std::string> entries;
   // SQLite's own names (sqlite_sequence, sqlite_stat1, automatic indexes) can't be made by anyone else.
-  SQLite::Statement objects(connection.sql(),
-                            "SELECT type, name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*' ORDER BY type, name");
+  SQLite::Statement objects(
+      connection.sql(), "SELECT type, name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_*' ORDER BY type, name");
   while (objects.executeStep())
     entries.push_back("-- " + objects.getColumn(0).getString() + " " + objects.getColumn(1).getString() + "\n" +
                       objects.getColumn(2).getString() + ";\n");

@@ -36,6 +36,7 @@ class OperatorStore {
   static std::unique_ptr<OperatorStore> open(const std::filesystem::path& path);
   virtual ~OperatorStore() = default;
 
+  // Newest first, without approval.args.
   [[nodiscard]] virtual std::vector<Job> jobs(const JobFilter& filter) = 0;
   [[nodiscard]] virtual std::optional<Job> job(std::int64_t job_id) = 0;
   // The newest job of an approval.
@@ -50,7 +51,9 @@ class OperatorStore {
   // Commits before it returns. A refused row is StoreErrc::conflict (same id, other content) or a RowRefused throw
   // whose text is the guard's own message, naming the field.
   [[nodiscard]] virtual Result<Enqueued> enqueue(const Approval& approval) = 0;
+  // Commits before it returns; throws RowRefused likewise.
   [[nodiscard]] virtual std::int64_t request(const Request& request) = 0;
+  // The request as it stands, answered or not; empty only for an unknown number.
   [[nodiscard]] virtual std::optional<Request> request_answer(std::int64_t request_id) = 0;
 
   [[nodiscard]] virtual bool changed_by_others() = 0;

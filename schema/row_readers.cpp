@@ -28,11 +28,16 @@ Job read_job(Use& row) {
   Job job;
   job.job_id = row.integer("job_id");
   job.run = row.integer("run");
-  job.approval = {row.text("approval_id"),  row.text("kind"),
-                  row.text("backend"),      row.text("bottle"),
-                  row.text("args"),         row.text("approved_by"),
-                  row.integer("priority"),  row.integer("scheduled_at"),
-                  row.maybe_integer("expires_at"), row.text("justification"),
+  job.approval = {row.text("approval_id"),
+                  row.text("kind"),
+                  row.text("backend"),
+                  row.text("bottle"),
+                  row.text("args"),
+                  row.text("approved_by"),
+                  row.integer("priority"),
+                  row.integer("scheduled_at"),
+                  row.maybe_integer("expires_at"),
+                  row.text("justification"),
                   row.text("meta")};
   job.state = state_of(row.text("state"));
   if (const auto interrupted = row.maybe_text("interrupted")) job.interrupted = state_of(*interrupted);
@@ -69,7 +74,7 @@ JournalRow read_journal(Use& row) {
 }
 
 HistoryRow read_history(Use& row) {
-  return {row.integer("job_id"),  row.integer("seq"),   row.integer("at"),  row.text("event"),
+  return {row.integer("job_id"),  row.integer("seq"),   row.integer("at"), row.text("event"),
           row.text("from_state"), row.text("to_state"), row.text("actor"), row.text("data")};
 }
 
@@ -91,10 +96,14 @@ Request read_request(Use& row) {
 }
 
 Leftover read_leftover(Use& row) {
-  return {row.integer("leftover_id"), row.integer("job_id"),
-          row.text("backend"),        row.text("kind"),
-          row.text("reference"),      row.integer("not_before"),
-          static_cast<int>(row.integer("tries")), row.text("last_error"),
+  return {row.integer("leftover_id"),
+          row.integer("job_id"),
+          row.text("backend"),
+          row.text("kind"),
+          row.text("reference"),
+          row.integer("not_before"),
+          static_cast<int>(row.integer("tries")),
+          row.text("last_error"),
           row.integer("created_at")};
 }
 
@@ -104,19 +113,29 @@ Capability read_capability(Use& row) {
 }
 
 Freeze read_freeze(Use& row) {
-  return {row.integer("freeze_id"), row.text("backend"),       row.text("bottle"),             row.text("reason"),
-          row.text("frozen_by"),    row.integer("created_at"), row.maybe_integer("expires_at")};
+  return {row.integer("freeze_id"),
+          row.text("backend"),
+          row.text("bottle"),
+          row.text("reason"),
+          row.text("frozen_by"),
+          row.integer("created_at"),
+          row.maybe_integer("expires_at")};
 }
 
 Bottle read_bottle(Use& row) {
-  return {row.text("backend"),    row.text("bottle"),  row.text("target"),          row.maybe_integer("last_job_id"),
-          row.text("last_state"), row.text("current"), row.maybe_integer("changed_at")};
+  return {row.text("backend"),
+          row.text("bottle"),
+          row.text("target"),
+          row.maybe_integer("last_job_id"),
+          row.text("last_state"),
+          row.text("current"),
+          row.maybe_integer("changed_at")};
 }
 
 Epoch read_epoch(Use& row) {
-  return {row.integer("epoch_id"), row.text("boot_id"), row.integer("pid"),
-          row.text("process_start"), row.text("nonce"), row.text("host"),
-          row.text("version"), row.integer("started_at"), row.maybe_integer("stopped_at")};
+  return {row.integer("epoch_id"),   row.text("boot_id"),       row.integer("pid"),
+          row.text("process_start"), row.text("nonce"),         row.text("host"),
+          row.text("version"),       row.integer("started_at"), row.maybe_integer("stopped_at")};
 }
 
 }  // namespace rebottle::schema

@@ -22,11 +22,11 @@ struct Approval {
   std::string bottle;
   std::string args;  // JSON text, exactly as approved
   std::string approved_by;
-  std::int64_t priority = 0;                 // low first
-  Milliseconds scheduled_at = 0;             // not before
-  std::optional<Milliseconds> expires_at;    // not claimed after
-  std::string justification;                 // untrusted: an agent wrote it
-  std::string meta = "{}";                   // JSON object, carried along untouched
+  std::int64_t priority = 0;               // low first
+  Milliseconds scheduled_at = 0;           // not before
+  std::optional<Milliseconds> expires_at;  // not claimed after
+  std::string justification;               // untrusted: an agent wrote it
+  std::string meta = "{}";                 // JSON object, carried along untouched
 };
 
 // One effect of a job in the journal.
@@ -45,12 +45,12 @@ struct Job {
   Approval approval;
   statemachine::State state = statemachine::State::queued;
   std::optional<statemachine::State> interrupted;  // the step that needs_attention was entered from
-  std::string target;       // the resolved target, empty before the claim
-  std::int64_t fence = 0;   // of the present owner; 0 before the claim
+  std::string target;                              // the resolved target, empty before the claim
+  std::int64_t fence = 0;                          // of the present owner; 0 before the claim
   std::int64_t epoch_id = 0;
-  int attempt = 0;          // tries of the present step
-  int crashes = 0;          // deaths of the worker in the present step
-  std::string cancel_by;    // who asked for a cancel; empty if nobody did
+  int attempt = 0;        // tries of the present step
+  int crashes = 0;        // deaths of the worker in the present step
+  std::string cancel_by;  // who asked for a cancel; empty if nobody did
   std::string reason_code;
   std::string message;
   std::string detail = "{}";
@@ -58,21 +58,21 @@ struct Job {
   Milliseconds updated_at = 0;
   std::optional<Milliseconds> claimed_at;
   std::optional<Milliseconds> finalized_at;
-  std::optional<Milliseconds> retry_at;      // a pause before the next try of the step ends then
-  std::optional<Milliseconds> down_since;    // the bottle went down then and is not up again
-  Milliseconds downtime_ms = 0;              // of all completed stretches
-  std::optional<std::int64_t> blocked_by;    // the job that holds the target (readers only)
-  std::optional<std::string> frozen_by;      // the freeze that keeps it waiting (readers only)
+  std::optional<Milliseconds> retry_at;    // a pause before the next try of the step ends then
+  std::optional<Milliseconds> down_since;  // the bottle went down then and is not up again
+  Milliseconds downtime_ms = 0;            // of all completed stretches
+  std::optional<std::int64_t> blocked_by;  // the job that holds the target (readers only)
+  std::optional<std::string> frozen_by;    // the freeze that keeps it waiting (readers only)
 };
 
 struct HistoryRow {
   std::int64_t job_id = 0;
   std::int64_t seq = 0;  // 1, 2, 3, … without a gap
   Milliseconds at = 0;
-  std::string event;     // an event of the state machine, or a note: enqueued, effect, note
+  std::string event;       // an event of the state machine, or a note: enqueued, effect, note
   std::string from_state;  // empty in the first row
   std::string to_state;
-  std::string actor;     // "worker:<epoch>", "recovery:<epoch>", or a person's name
+  std::string actor;  // "worker:<epoch>", "recovery:<epoch>", or a person's name
   std::string data = "{}";
 };
 

@@ -31,11 +31,11 @@ struct RetryPolicy {
 };
 
 struct StepFacts {
-  State state;                            // a working state
+  State state;  // a working state
   Outcome outcome;
-  int attempt;                            // 1 for the first try of this step
-  std::optional<milliseconds> down_for;   // how long the bottle has been down; empty while it runs
-  milliseconds downtime_max;              // the budget
+  int attempt;                           // 1 for the first try of this step
+  std::optional<milliseconds> down_for;  // how long the bottle has been down; empty while it runs
+  milliseconds downtime_max;             // the budget
   bool cancel_requested;
 };
 
@@ -43,7 +43,7 @@ struct Decision {
   Event event;
   milliseconds pause;  // before the step runs again; zero unless `event` is step_retry
   bool attempt_spent;
-  bool alert;          // a person should look: retried past every budget
+  bool alert;  // a person should look: retried past every budget
 };
 
 // `jitter` in [0, 1) spreads the pauses: between a half and the whole of the exponential value.

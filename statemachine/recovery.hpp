@@ -71,9 +71,7 @@ inline constexpr auto recovery_cases = std::to_array<RecoveryCase>({
   return nullptr;
 }
 
-[[nodiscard]] constexpr Action recover(Journal journal, World world) {
-  return recovery_case(journal, world)->action;
-}
+[[nodiscard]] constexpr Action recover(Journal journal, World world) { return recovery_case(journal, world)->action; }
 
 [[nodiscard]] std::string_view to_string(Journal journal);
 [[nodiscard]] std::string_view to_string(World world);

@@ -23,8 +23,8 @@ enum class Phase : std::uint8_t {
 struct StateRow {
   State state;
   Phase phase;
-  std::string_view bottle;    // what the bottle is doing, for people
-  std::string_view meaning;   // one sentence, for people
+  std::string_view bottle;     // what the bottle is doing, for people
+  std::string_view meaning;    // one sentence, for people
   std::string_view operator_;  // what a person can do now
 };
 
@@ -49,18 +49,14 @@ inline constexpr auto state_rows = std::to_array<StateRow>({
 });
 // clang-format on
 
-[[nodiscard]] constexpr const StateRow& row_of(State state) {
-  return state_rows[static_cast<std::size_t>(state)];
-}
+[[nodiscard]] constexpr const StateRow& row_of(State state) { return state_rows[static_cast<std::size_t>(state)]; }
 [[nodiscard]] constexpr bool is_final(State state) { return row_of(state).phase == Phase::final_; }
 // A job in such a state has an owner (an epoch) and is resumed after a crash.
 [[nodiscard]] constexpr bool is_working(State state) {
   return row_of(state).phase == Phase::untouched || row_of(state).phase == Phase::touched;
 }
 // A job in such a state keeps every other job off its target.
-[[nodiscard]] constexpr bool holds_target(State state) {
-  return is_working(state) || state == State::needs_attention;
-}
+[[nodiscard]] constexpr bool holds_target(State state) { return is_working(state) || state == State::needs_attention; }
 
 // The texts that database, CLI and docs use; the reverse is empty for any other text.
 [[nodiscard]] std::string_view to_string(State state);

@@ -11,13 +11,13 @@ namespace rebottle::statemachine {
 namespace {
 
 constexpr std::array<std::string_view, state_count> state_texts{
-    "queued",   "prepare",         "snapshot",  "stop",        "apply",  "restart",   "verify",
-    "rollback", "needs_attention", "succeeded", "rolled_back", "failed", "cancelled", "rejected_unsupported",
+    "queued",         "prepare",         "snapshot",  "stop",        "apply",  "restart",   "verify",
+    "rollback",       "needs_attention", "succeeded", "rolled_back", "failed", "cancelled", "rejected_unsupported",
     "rejected_stale", "resolved"};
 
 constexpr std::array<std::string_view, event_count> event_texts{
-    "claim", "step_done", "step_retry", "step_failed", "step_unknown", "unsupported", "stale",
-    "cancel", "resume", "poison", "retry", "roll_back", "resolve"};
+    "claim",  "step_done", "step_retry", "step_failed", "step_unknown", "unsupported", "stale",
+    "cancel", "resume",    "poison",     "retry",       "roll_back",    "resolve"};
 
 constexpr bool is_dynamic(const Transition& row) {
   return row.from == State::needs_attention && row.on == Event::retry;

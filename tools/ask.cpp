@@ -31,7 +31,6 @@ Result<schema::Request> ask(Context& context, schema::Request request, const Ask
                    "start rebottled, or record the request for later with --no-wait"};
 
   request.requested_by = context.environment().user;
-  request.created_at = context.now();
   request.request_id = (*store)->request(request);
   if (options.no_wait) {
     context.say(recorded(request) +

@@ -22,6 +22,9 @@ struct SupportsOptions {
 
 struct BackendsOptions {};
 
+// An answer from further in the future than this says that the clock was set back: its age is not known.
+constexpr schema::Milliseconds clock_slack = 60'000;
+
 // Whatever is not known for certain is a no: the asker hides the tool then.
 schema::Capability closed(const SupportsOptions& options, std::string reason_code, std::string message) {
   return {.backend = options.backend,
@@ -46,9 +49,10 @@ schema::Capability look_up(Context& context, schema::OperatorStore& store, const
   if (!context.service_runs()) {
     result.reason_code = "service_not_running";
     result.message = "no service runs that could carry it out";
-  } else if (age > age_max) {
+  } else if (age > age_max || age < -clock_slack) {
     result.reason_code = "answer_stale";
-    result.message = "last probed " + duration_text(age) + " ago, which is longer than " + duration_text(age_max);
+    result.message = age < 0 ? "its time is in the future, so the clock was set back"
+                             : "last probed " + duration_text(age) + " ago, longer than " + duration_text(age_max);
   } else {
     return result;
   }
@@ -97,21 +101,22 @@ Outcome run_backends(Context& context, const BackendsOptions& /*options*/) {
   for (const auto& row : (*store)->capabilities()) {
     const std::string note =
         row.reason_code + (row.reason_code.empty() || row.message.empty() ? "" : ": ") + row.message;
-    listing.records.push_back({.object = {{"backend", row.backend},
-                                          {"kind", row.kind},
-                                          {"supported", row.supported},
-                                          {"version", row.version},
-                                          {"reason_code", row.reason_code},
-                                          {"message", row.message},
-                                          {"detail", json_of_column(row.detail)},
-                                          {"checked_at", row.checked_at}},
-                               .name = row.backend + "/" + row.kind,
-                               .cells = {{row.backend},
-                                         {row.kind},
-                                         {row.supported ? "yes" : "no", row.supported ? Tone::good : Tone::warned},
-                                         {row.version},
-                                         {context.when(row.checked_at)},
-                                         {note}}});
+    listing.records.push_back(
+        {.object = {{"backend", row.backend},
+                    {"kind", row.kind},
+                    {"supported", row.supported},
+                    {"version", row.version},
+                    {"reason_code", row.reason_code},
+                    {"message", row.message},
+                    {"detail", json_of_column(row.detail)},
+                    {"checked_at", row.checked_at}},
+         .name = row.backend + "/" + row.kind,
+         .cells = {{row.backend},
+                   {row.kind},
+                   {row.supported ? "yes" : "no", row.supported ? Tone::good : Tone::warned},
+                   {row.version},
+                   {context.when(row.checked_at > 0 ? std::optional(row.checked_at) : std::nullopt)},
+                   {note}}});
   }
   print_listing(context, listing);
   if (!context.service_runs()) context.say("no service runs; these answers are as old as they say");
@@ -128,8 +133,8 @@ void add_backends(CommandLine& line) {
                 .summary = "Exit 0 if a backend can do a kind now, 1 if not or not known lately",
                 .examples = "supports docker capability_block\nsupports smolmachines capability_block -o json"},
                options, run_supports);
-  supports.add_option("BACKEND", options->backend, "docker, podman or smolmachines")->required();
-  supports.add_option("KIND", options->kind, "capability_block")->required();
+  add_argument(supports, "BACKEND", options->backend, "docker, podman or smolmachines");
+  add_argument(supports, "KIND", options->kind, "capability_block");
   add_duration(supports, "--max-age", options->age_max, "An older answer counts as not known (default: 10m)");
   add_verb(line,
            {.name = "backends",

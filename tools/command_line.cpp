@@ -117,6 +117,12 @@ std::optional<Failure> empty_value(int argc, const char* const* argv) {
   return std::nullopt;
 }
 
+// CLI11 leaves two blank lines between groups of options.
+std::string without_double_blanks(std::string text) {
+  for (auto at = text.find("\n\n\n"); at != std::string::npos; at = text.find("\n\n\n", at)) text.erase(at, 1);
+  return text;
+}
+
 }  // namespace
 
 Failure unknown_word(const std::string& what, const std::string& word, const std::vector<std::string>& words) {
@@ -127,12 +133,15 @@ Failure unknown_word(const std::string& what, const std::string& word, const std
 
 CommandLine::CommandLine()
     : app("Carries out approved changes on AI-agent sandboxes, and undoes what did not work.", "rebottle") {
-  app.formatter(std::make_shared<HelpFormatter>());
+  const auto formatter = std::make_shared<HelpFormatter>();
+  formatter->label("SUBCOMMAND", "VERB");
+  formatter->label("REQUIRED", "(required)");
+  app.formatter(formatter);
   app.footer(main_footer());
   // At most one verb: a later argument that reads like a verb is an argument.
   app.require_subcommand(0, 1);
   app.set_help_flag("-h,--help", "Print this help");
-  app.set_version_flag("--version", std::string("rebottle ") + REBOTTLE_VERSION);
+  app.set_version_flag("--version", std::string("rebottle ") + REBOTTLE_VERSION, "Print the version");
   app.add_option("--db", globals.database, "The database (default: REBOTTLE_DB, else the system's or your own)")
       ->type_name("PATH");
   add_word(app, "-o,--output", globals.format, formats, "table, wide, json, jsonl or name (default: table)");
@@ -160,6 +169,10 @@ CLI::App& add_verb(CommandLine& line, const VerbText& text) {
   verb.group("Verbs");
   verb.fallthrough();  // global options may follow the verb
   return verb;
+}
+
+CLI::Option* add_argument(CLI::App& verb, const std::string& name, std::string& value, const std::string& help) {
+  return verb.add_option(name, value, help)->required()->type_name("");
 }
 
 CLI::Option* add_duration(CLI::App& verb, const std::string& names, std::optional<milliseconds>& value,
@@ -190,7 +203,7 @@ Outcome parse(CommandLine& line, int argc, const char* const* argv, std::ostream
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
-    out << line.app.help();
+    out << without_double_blanks(line.app.help());
     line.chosen = nullptr;
     return {};
   } catch (const CLI::CallForVersion& version) {

@@ -40,6 +40,9 @@ CLI::App& add_verb(CommandLine& line, const VerbText& text, const std::shared_pt
   return verb;
 }
 
+// A required argument without a dash.
+CLI::Option* add_argument(CLI::App& verb, const std::string& name, std::string& value, const std::string& help);
+
 // An option whose value is a duration such as "90s" or "2h".
 CLI::Option* add_duration(CLI::App& verb, const std::string& names, std::optional<std::chrono::milliseconds>& value,
                           const std::string& help);

@@ -42,10 +42,10 @@ Outcome run_migrate(Context& context, const MigrateOptions& options) {
   if (options.check) {
     print_versions(context, from, from, from == spoken ? ", as this program speaks" : "");
     if (from == spoken) return {};
-    if (!from)
-      return Failure{Errc::failure, "there is no database yet", "`rebottle migrate` makes one"};
+    if (!from) return Failure{Errc::failure, "there is no database yet", "`rebottle migrate` makes one"};
     if (*from < spoken)
-      return Failure{Errc::failure, "the database is older than this program", "`rebottle migrate` brings it up to date"};
+      return Failure{Errc::failure, "the database is older than this program",
+                     "`rebottle migrate` brings it up to date"};
     return Failure{Errc::failure, "the database is newer than this program", "use a newer rebottle"};
   }
   // Opening migrates, and checks the whole schema even where there is nothing to migrate.

@@ -118,8 +118,8 @@ void add_enqueue(CommandLine& line) {
                             "enqueue docker dev-fix-12 --image debian:12-slim --approval-id prop-7f3 --wait\n"
                             "enqueue docker dev-fix-12 --command 'apt-get update' --command 'apt-get -y install jq'"},
                options, run_enqueue);
-  verb.add_option("BACKEND", options->backend, "docker, podman or smolmachines")->required();
-  verb.add_option("BOTTLE", options->bottle, "The bottle's name within its backend")->required();
+  add_argument(verb, "BACKEND", options->backend, "docker, podman or smolmachines");
+  add_argument(verb, "BOTTLE", options->bottle, "The bottle's name within its backend");
   verb.add_option("--approval-id", options->approval_id,
                   "The same id with the same content is the same job (default: a new one)")
       ->type_name("ID");
@@ -129,7 +129,9 @@ void add_enqueue(CommandLine& line) {
   add_duration(verb, "--expires-in", options->expires_in, "Refuse the change if it has not begun by then");
   verb.add_option("--at", options->at, "Not before this time: +2h, or 2026-11-23T09:00:00Z")->type_name("TIME");
   auto* const wait = verb.add_flag("--wait", options->wait, "Wait until the job ends, as the verb wait does");
-  add_duration(verb, "--timeout", options->timeout, "With --wait: give up after this long")->needs(wait);
+  add_duration(verb, "--timeout", options->timeout, "With --wait: give up after this long")
+      ->needs(wait)
+      ->option_text("DURATION");
   add_change_options(verb, options->change);
 }
 

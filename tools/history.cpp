@@ -134,7 +134,7 @@ void add_history(CommandLine& line) {
                                 .summary = "Show every event of a job",
                                 .examples = "history 7\nhistory prop-7f3 -o jsonl\nhistory 7 --follow"},
                                options, run_history);
-  history.add_option("JOB", options->job, "Id of a job or of an approval")->required();
+  add_argument(history, "JOB", options->job, "Id of a job or of an approval");
   history.add_flag("--follow", options->follow, "Print further events until the job ends or needs a person");
 
   auto watch_options = std::make_shared<WatchOptions>();
@@ -143,7 +143,7 @@ void add_history(CommandLine& line) {
                               .summary = "Print a job's events as they come, until it ends or needs a person",
                               .examples = "watch 7\nwatch prop-7f3 --exit-status\nwatch 7 -o jsonl"},
                              watch_options, run_watch);
-  watch.add_option("JOB", watch_options->job, "Id of a job or of an approval")->required();
+  add_argument(watch, "JOB", watch_options->job, "Id of a job or of an approval");
   watch.add_flag("--exit-status", watch_options->exit_status, "Exit 6 unless it succeeded, 7 if it needs a person");
   add_duration(watch, "--timeout", watch_options->timeout, "Give up after this long (default: never)");
 }

@@ -49,7 +49,7 @@ Waiting waiting_in_queue(const schema::Job& job, const Context& context, bool se
   if (job.blocked_by) return {"blocked", "blocked by job " + std::to_string(*job.blocked_by)};
   if (job.frozen_by) return {"frozen", "frozen: " + *job.frozen_by};
   if (job.approval.scheduled_at > context.now())
-    return {"scheduled", "scheduled for " + context.when(job.approval.scheduled_at)};
+    return {"scheduled", "scheduled: " + context.when(job.approval.scheduled_at)};
   if (!service_runs) return {"no_service", "no service runs"};
   return {"turn", "waits for its turn"};
 }

@@ -14,7 +14,8 @@ namespace {
 using std::chrono::milliseconds;
 
 struct PlanOptions {
-  std::vector<std::string> what;  // a job, or a backend and a bottle
+  std::string backend_or_job;
+  std::string bottle;  // empty: the first one is a job
   ChangeOptions change;
   std::optional<milliseconds> timeout;
 };
@@ -22,18 +23,18 @@ struct PlanOptions {
 Result<schema::Request> request_of(Context& context, const PlanOptions& options) {
   schema::Request request;
   request.kind = "plan";
-  if (options.what.size() == 1) {
+  if (options.bottle.empty()) {
     if (names_a_change(options.change))
       return Failure{Errc::usage, "a job has its change already", "name a BACKEND and a BOTTLE to plan another one"};
-    const auto job = find_job(context, options.what.front());
+    const auto job = find_job(context, options.backend_or_job);
     if (!job) return job.error();
     request.job_id = job->job_id;
     return request;
   }
   const auto args = args_text(context, options.change);
   if (!args) return args.error();
-  request.backend = options.what.at(0);
-  request.bottle = options.what.at(1);
+  request.backend = options.backend_or_job;
+  request.bottle = options.bottle;
   request.args = json_line({{"kind", options.change.kind}, {"args", json_of_column(*args)}});
   return request;
 }
@@ -95,9 +96,8 @@ void add_plan(CommandLine& line) {
                              .summary = "Ask what a change would make, change and remove, or why it would be refused",
                              .examples = "plan docker dev-fix-12 --dockerfile Dockerfile\nplan 7"},
                             options, run_plan);
-  verb.add_option("BACKEND BOTTLE | JOB", options->what, "A backend and a bottle with a change, or a job")
-      ->required()
-      ->expected(1, 2);
+  add_argument(verb, "BACKEND|JOB", options->backend_or_job, "A backend, or the id of a job or of an approval");
+  verb.add_option("BOTTLE", options->bottle, "A bottle of that backend, with the options of a change")->type_name("");
   add_duration(verb, "--timeout", options->timeout, "How long to wait for the answer (default: 30s)");
   add_change_options(verb, options->change);
 }

@@ -109,7 +109,7 @@ std::shared_ptr<RequestOptions> add_on_job(CommandLine& line, CLI::App*& verb, c
   auto options = std::make_shared<RequestOptions>();
   options->kind = text.name;
   verb = &add_verb(line, text, options, run_on_job);
-  verb->add_option("JOB", options->job, "Id of a job or of an approval")->required();
+  add_argument(*verb, "JOB", options->job, "Id of a job or of an approval");
   add_sending_options(*verb, *options);
   return options;
 }
@@ -144,8 +144,8 @@ void add_freezes(CommandLine& line) {
     auto options = std::make_shared<RequestOptions>();
     options->kind = text.name;
     CLI::App& verb = add_verb(line, text, options, run_freeze);
-    verb.add_option("BACKEND", options->backend, "Every bottle of this backend");
-    verb.add_option("BOTTLE", options->bottle, "Only this bottle of it");
+    verb.add_option("BACKEND", options->backend, "Every bottle of this backend")->type_name("");
+    verb.add_option("BOTTLE", options->bottle, "Only this bottle of it")->type_name("");
     verb.add_flag("--all", options->all, "Every bottle of every backend");
     add_sending_options(verb, *options);
     return std::pair{&verb, options};

@@ -38,9 +38,13 @@ struct ChangeSummary {
   std::string sha256;
 };
 
+std::string counted(std::size_t count, const std::string& thing) {
+  return std::to_string(count) + ' ' + thing + (count == 1 ? "" : "s");
+}
+
 void summarise(ChangeSummary& summary, const schema::Args::Dockerfile& dockerfile) {
   summary.text = printable_lines(dockerfile.text);
-  summary.line = "a Dockerfile of " + std::to_string(summary.text.size()) + " lines";
+  summary.line = "a Dockerfile of " + counted(summary.text.size(), "line");
 }
 void summarise(ChangeSummary& summary, const schema::Args::Image& image) { summary.line = "image " + image.reference; }
 void summarise(ChangeSummary& summary, const schema::Args::ImageFile& image) {
@@ -48,7 +52,7 @@ void summarise(ChangeSummary& summary, const schema::Args::ImageFile& image) {
 }
 void summarise(ChangeSummary& summary, const schema::Args::Commands& commands) {
   summary.text = commands.lines;
-  summary.line = std::to_string(commands.lines.size()) + " commands";
+  summary.line = counted(commands.lines.size(), "command");
 }
 
 ChangeSummary change_of(const schema::Approval& approval) {
@@ -131,7 +135,7 @@ void print_change(const Context& context, const Screen& screen, const ChangeSumm
   const bool wide = context.format() == Format::wide;
   for (std::size_t i = 0; i < change.text.size(); ++i) {
     if (!wide && i == change_lines) {
-      screen.line("… " + std::to_string(change.text.size() - i) + " more lines, -o wide shows them");
+      screen.line("… " + counted(change.text.size() - i, "more line") + ", -o wide shows all");
       break;
     }
     screen.line("| " + change.text[i]);
@@ -226,7 +230,7 @@ void add_show(CommandLine& line) {
                 .summary = "Show a job: its state, why it waits, its change, what is left, the last events",
                 .examples = "show 7\nshow prop-7f3\nshow 7 -o json"},
                options, run_show);
-  verb.add_option("JOB", options->job, "Id of a job or of an approval")->required();
+  add_argument(verb, "JOB", options->job, "Id of a job or of an approval");
 }
 
 }  // namespace rebottle::tools

@@ -167,9 +167,9 @@ std::string_view nearest(std::string_view word, const std::vector<std::string>& 
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const auto& candidate : words) {
-    // A word that was only begun is as near as a single slip.
+    // A word that was only begun is nearer than any slip.
     const bool begun = word.size() > 1 && candidate.starts_with(word);
-    const std::size_t found = begun ? 1 : distance(candidate);
+    const std::size_t found = begun ? 0 : distance(candidate);
     if (found >= best_distance) continue;
     best = candidate;
     best_distance = found;

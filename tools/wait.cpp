@@ -106,7 +106,7 @@ void add_wait(CommandLine& line) {
                              .summary = "Wait until a job ends, or needs a person",
                              .examples = "wait 7\nwait prop-7f3 --timeout 10m\nwait 7 --for verify"},
                             options, run_wait);
-  verb.add_option("JOB", options->job, "Id of a job or of an approval")->required();
+  add_argument(verb, "JOB", options->job, "Id of a job or of an approval");
   verb.add_option("--for", options->state, "Return as soon as the job is, or was, in this state")->type_name("STATE");
   add_duration(verb, "--timeout", options->timeout, "Give up after this long (default: never)");
 }

@@ -44,7 +44,7 @@ BEGIN
       THEN RAISE(ABORT, 'jobs.state: only the service moves a job, each move with its history row; insert into requests (cancel, retry, rollback, resolve) instead')
     WHEN NOT EXISTS (SELECT 1 FROM transitions
                      WHERE from_state = OLD.state AND event = NEW.event AND to_state = NEW.state)
-      AND NOT (NEW.event IN ('effect', 'note') AND NEW.state = OLD.state)
+      AND NOT (NEW.event IS NOT NULL AND NEW.event IN ('effect', 'note') AND NEW.state IS OLD.state)
       THEN RAISE(ABORT, 'jobs.state: the table of transitions has no such move; insert into requests (cancel, retry, rollback, resolve) instead')
     WHEN OLD.state = 'needs_attention' AND NEW.event = 'retry' AND NEW.state IS NOT OLD.interrupted
       THEN RAISE(ABORT, 'jobs.state: retry leads back to the interrupted step only; see jobs.interrupted')

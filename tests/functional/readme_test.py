@@ -1,5 +1,6 @@
 # Runs the examples of README.md as they stand there, on a real bottle: what a reader copies must work.
 # Not here: the two commands of its first page (script/demo is a test of its own; script/test is running now).
+import json
 import os
 import re
 import subprocess
@@ -62,11 +63,27 @@ class Readme(Case):
         self.check_succeeded("prop-7f5")
 
 
-class Diagram(unittest.TestCase):
-    def test_is_what_the_table_says(self):
-        printed = subprocess.run([BIN / "rebottle", "states", "--diagram"], capture_output=True, text=True, check=True,
+class States(unittest.TestCase):
+    def setUp(self):
+        printed = subprocess.run([BIN / "rebottle", "states", "-o", "json"], capture_output=True, text=True, check=True,
                                  timeout=30).stdout
-        self.assertEqual([block.strip() for block in blocks("mermaid")], [printed.strip()])
+        self.table = json.loads(printed)
+
+    def test_the_path_is_the_one_of_the_table(self):
+        next_state = {row["from"]: row["to"] for row in self.table["transitions"] if row["on"] == "step_done"}
+        path = ["queued", "prepare"]
+        while path[-1] in next_state:
+            path.append(next_state[path[-1]])
+        self.assertIn("\n" + " → ".join(path) + "\n", README)
+
+    def test_every_state_is_explained_and_no_other(self):
+        section = README.split("## What a job goes through")[1].split("\n## ")[0]
+        first_cells = re.findall(r"^\| ([a-z_, ]+) \|", section, re.M)
+        rows = {name for cell in first_cells for name in cell.split(", ")} - {"state"}
+        ends = set(re.findall(r"`([a-z_]+)`", section.split("The ends:")[1].split("[docs")[0]))
+        states = {row["state"]: row["final"] for row in self.table["states"]}
+        self.assertEqual(rows, {name for name, final in states.items() if not final})
+        self.assertEqual(ends, {name for name, final in states.items() if final})
 
 
 if __name__ == "__main__":

@@ -29,12 +29,12 @@ using statemachine::World;
 
 // One change in the world (or one check of it) that is journalled by name.
 struct Effect {
-  std::string name;   // unique within the job: "create_new", "connect_network:proxy"
-  State step{};       // the forward step it belongs to; State::rollback for the proof at the end of a rollback
-  std::string summary;  // for plan and history: "create container dev-1.new-3f2a-7"
-  bool mutates = true;        // false: only reads
-  bool undoable = false;      // a rollback calls it with Direction::undo, in reverse order
-  bool interruptible = false; // may be abandoned at any moment (cancel, shutdown) and observed later
+  std::string name;            // unique within the job: "create_new", "connect_network:proxy"
+  State step{};                // the forward step it belongs to; State::rollback for the proof at the end of a rollback
+  std::string summary;         // for plan and history: "create container dev-1.new-3f2a-7"
+  bool mutates = true;         // false: only reads
+  bool undoable = false;       // a rollback calls it with Direction::undo, in reverse order
+  bool interruptible = false;  // may be abandoned at any moment (cancel, shutdown) and observed later
   bool begins_downtime = false;  // performing it forward takes the bottle down; undoing it brings it up again
   bool ends_downtime = false;    // performing it forward brings the bottle up again; undoing it takes it down
 };

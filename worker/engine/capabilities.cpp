@@ -71,6 +71,7 @@ awaitable<void> Capabilities::refresh(Backend& backend) {
     failure = error.what();
   }
   if (!failure.empty()) rows.push_back(failed_probe(backend, failure, engine_.clock.now()));
+  for (auto& row : rows) row.checked_at = engine_.clock.now();
   if (!answer.asked || !same(answer.rows, rows)) log_change(rows);
   answer.rows = rows;
   answer.at = engine_.clock.now();

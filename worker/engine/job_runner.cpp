@@ -211,7 +211,8 @@ awaitable<JobRunner::Go> JobRunner::run_step() {
   const auto way = co_await gate(resting);
   if (way == Gate::halted) co_return Go::ended;
   if (way == Gate::cancelled) {
-    const auto go = co_await settle(StepEnd{});
+    StepEnd cut_short;
+    const auto go = co_await settle(std::move(cut_short));
     co_return go;
   }
   auto end = co_await attempt();
@@ -477,7 +478,8 @@ schema::Advance::Move JobRunner::make_move(Event event, const StepEnd& end, Mill
 
 // The job's reason is the one that sent it off its way: a rollback that works does not hide why it was needed.
 void JobRunner::explain(schema::Advance::Move& move, const StepEnd& end) const {
-  if (move.event == Event::step_retry) return;
+  // A rollback that is tried again keeps its cause in view; any other step shows what keeps it.
+  if (move.event == Event::step_retry && job_.state == State::rollback) return;
   if (move.event == Event::step_done) {
     if (job_.state != State::rollback) return;
     const auto detail = json::parse(job_.detail, nullptr, false);

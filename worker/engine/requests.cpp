@@ -122,7 +122,11 @@ Requests::Reply Requests::cancel(schema::JobStore& store, const schema::Request&
     return {job.state == State::cancelled ? "done" : "refused",
             in_state(job) + "; " + std::string(answer.why) + ".", state};
   if (answer.to == State::rollback)
-    return {"done", "The job will be rolled back at its next safe point.", state};
+    return {"done",
+            job.state == State::verify
+                ? "The job will be rolled back at its next safe point, unless the change is verified before that."
+                : "The job will be rolled back at its next safe point.",
+            state};
   return {"done", "The job will end as cancelled at its next safe point; the bottle is not touched.", state};
 }
 

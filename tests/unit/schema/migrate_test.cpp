@@ -2,13 +2,13 @@
 // REBOTTLE_REWRITE_GOLDEN=1 writes schema/frozen anew for a version that has not landed yet.
 #include "schema/migrate.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 
 #include "fixtures.hpp"
 #include "schema/embedded.hpp"
-#include "statemachine/states.hpp"
 
 namespace rebottle::schema {
 namespace {
@@ -31,7 +31,8 @@ TEST(Migrate, FreshSchemaEqualsTheFrozenOne) {
     connection.sql().exec(std::string(version.steps));
     const auto dump = schema_dump(connection);
     if (std::getenv("REBOTTLE_REWRITE_GOLDEN") != nullptr && version.number == versions().back().number) {
-      const auto file = std::string(REBOTTLE_SOURCE_DIR) + "/schema/frozen/000" + std::to_string(version.number) + ".sql";
+      const auto file =
+          std::string(REBOTTLE_SOURCE_DIR) + "/schema/frozen/000" + std::to_string(version.number) + ".sql";
       std::ofstream(file) << dump;
       GTEST_SKIP() << "wrote " << file << "; build again";
     }
@@ -52,6 +53,76 @@ TEST(Migrate, NewerSchemaIsRefused) {
   Foreign(folder.database()).run("PRAGMA user_version = 2");
   EXPECT_EQ(error_of_opening(folder.database()),
             "the database has schema version 2, this program speaks up to 1; use a newer rebottle");
+}
+
+TEST(Migrate, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {
+  const Folder folder;
+  Connection(folder.database(), Access::create, 0).sql().exec("CREATE TABLE theirs (x)");
+  EXPECT_EQ(error_of_opening(folder.database()), "the file is not a database of rebottle; give another path");
+  Foreign foreign(folder.database());
+  EXPECT_EQ(foreign.value("PRAGMA journal_mode"), "delete");
+  EXPECT_EQ(foreign.value("SELECT count(*) FROM sqlite_schema"), "1");
+}
+
+TEST(Migrate, AFileThatIsNoDatabaseIsRefusedAndLeftAlone) {
+  const Folder folder;
+  const std::string text(5000, 'x');
+  std::ofstream(folder.database()) << text;
+  EXPECT_THAT(error_of_opening(folder.database()), ::testing::HasSubstr("file is not a database"));
+  std::ifstream file(folder.database());
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), text);
+}
+
+TEST(Migrate, AnEmptyFileIsRefusedWithoutCreate) {
+  const Folder folder;
+  { std::ofstream(folder.database()); }
+  OpenOptions options;
+  options.create = false;
+  EXPECT_THROW((void)JobStore::open(folder.database(), options), StoreError);
+  EXPECT_THROW((void)OperatorStore::open(folder.database()), StoreError);
+  EXPECT_EQ(std::filesystem::file_size(folder.database()), 0U);
+}
+
+struct Tampering {
+  std::string sql;
+  std::string named;
+};
+
+class MigrateTampering : public ::testing::TestWithParam<Tampering> {};
+
+TEST_P(MigrateTampering, IsRefusedByName) {
+  const Folder folder;
+  (void)JobStore::open(folder.database(), {});
+  Foreign(folder.database()).run(GetParam().sql);
+  EXPECT_THAT(error_of_opening(folder.database()), ::testing::HasSubstr(GetParam().named));
+  EXPECT_THROW((void)OperatorStore::open(folder.database()), StoreError);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Schema, MigrateTampering,
+    ::testing::Values(
+        Tampering{"CREATE TRIGGER spy AFTER INSERT ON approvals BEGIN DELETE FROM requests; END",
+                  "trigger spy is foreign"},
+        Tampering{"CREATE VIEW spy AS SELECT * FROM jobs", "view spy is foreign"},
+        Tampering{"CREATE TABLE spy (x)", "table spy is foreign"},
+        Tampering{"CREATE INDEX spy ON jobs (state)", "index spy is foreign"},
+        Tampering{"DROP TRIGGER jobs_update_guard", "something is missing"},
+        Tampering{"DROP VIEW jobs_view", "something is missing"},
+        Tampering{"DROP TABLE transitions", "something is missing"},
+        Tampering{"ALTER TABLE jobs ADD COLUMN extra TEXT", "table jobs is foreign or altered"},
+        Tampering{"PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = 'history_delete_guard'",
+                  "something is missing"},
+        Tampering{"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'never deleted', 'x') "
+                  "WHERE name = 'history_delete_guard'",
+                  "trigger history_delete_guard is foreign or altered"},
+        Tampering{"DROP TRIGGER transitions_delete_guard; DELETE FROM transitions WHERE event = 'claim'; "
+                  "CREATE TRIGGER transitions_delete_guard BEFORE DELETE ON transitions\nBEGIN\n  SELECT RAISE(ABORT, "
+                  "'transitions: the state machine is fixed by the version of the schema');\nEND",
+                  "something is missing"}));
+
+TEST(Migrate, VersionsAreNumberedWithoutAGap) {
+  int expected = 0;
+  for (const auto& version : versions()) EXPECT_EQ(version.number, ++expected);
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ CliTest::CliTest() : directory_(fresh_directory()) { system_directory_ = directo
 
 CliTest::~CliTest() {
   lock_.reset();
+  reader_.reset();
   store_.reset();
   // A failing test leaves its database for the reader.
   if (!HasFailure()) fs::remove_all(directory_);
@@ -74,28 +75,27 @@ Ran CliTest::run_bare(const std::vector<std::string>& arguments, const std::stri
   std::ostringstream err;
   std::istringstream in(input);
   out_so_far_ = [&out] { return out.str(); };
-  const Environment environment{
-      .out = out,
-      .err = err,
-      .in = in,
-      .out_is_tty = tty_,
-      .width = width_,
-      .user = "olga",
-      .system_directory = system_directory_,
-      .variable =
-          [this](const char* name) -> std::optional<std::string> {
-        const auto found = variables_.find(name);
-        return found == variables_.end() ? std::nullopt : std::optional(found->second);
-      },
-      .now = [this] { return now_; },
-      .monotonic = [this] { return monotonic_; },
-      .pause =
-          [this](std::chrono::milliseconds time) {
-            monotonic_ += time;
-            now_ += time.count();
-            if (monotonic_ > patience) throw std::runtime_error("the test waited for an hour of its clock");
-            return !on_pause_ || on_pause_();
-          }};
+  const Environment environment{.out = out,
+                                .err = err,
+                                .in = in,
+                                .out_is_tty = tty_,
+                                .width = width_,
+                                .user = "olga",
+                                .system_directory = system_directory_,
+                                .variable = [this](const char* name) -> std::optional<std::string> {
+                                  const auto found = variables_.find(name);
+                                  return found == variables_.end() ? std::nullopt : std::optional(found->second);
+                                },
+                                .now = [this] { return now_; },
+                                .monotonic = [this] { return monotonic_; },
+                                .pause =
+                                    [this](std::chrono::milliseconds time) {
+                                      monotonic_ += time;
+                                      now_ += time.count();
+                                      if (monotonic_ > patience)
+                                        throw std::runtime_error("the test waited for an hour of its clock");
+                                      return !on_pause_ || on_pause_();
+                                    }};
   std::vector<const char*> argv{"rebottle"};
   for (const auto& argument : arguments) argv.push_back(argument.c_str());
   const int exit = tools::run(static_cast<int>(argv.size()), argv.data(), environment);
@@ -106,14 +106,21 @@ Ran CliTest::run_bare(const std::vector<std::string>& arguments, const std::stri
 JobStore& CliTest::store() {
   if (!store_) {
     store_ = JobStore::open(database(), {});
-    epoch_id_ = store_->begin_epoch({.boot_id = "boot", .pid = 1, .process_start = "1", .nonce = "n", .host = "h",
-                                     .version = "0", .started_at = t0, .stopped_at = {}});
+    epoch_id_ = store_->begin_epoch({.boot_id = "boot",
+                                     .pid = 1,
+                                     .process_start = "1",
+                                     .nonce = "n",
+                                     .host = "h",
+                                     .version = "0",
+                                     .started_at = t0,
+                                     .stopped_at = {}});
   }
   return *store_;
 }
 
 void CliTest::start_service() {
   store();
+  lock_.reset();
   auto lock = schema::ServiceLock::acquire(database());
   lock_.emplace(std::get<schema::ServiceLock>(std::move(lock)));
 }
@@ -127,9 +134,8 @@ std::int64_t CliTest::insert(const Wish& wish) {
           "scheduled_at) VALUES (?, 'capability_block', ?, ?, ?, ?, ?, ?, ?)",
           {wish.approval_id, wish.backend, wish.bottle, wish.args, wish.by, wish.justification},
           {now_, wish.scheduled_at});
-  const auto ran = run({"show", wish.approval_id, "-o", "name"});
-  if (ran.exit != 0) throw std::runtime_error("the job was not written: " + ran.err);
-  return std::stoll(ran.out);
+  if (!reader_) reader_ = schema::OperatorStore::open(database());
+  return reader_->job_of_approval(wish.approval_id).value().job_id;
 }
 
 schema::Job CliTest::claim(std::int64_t job_id) {
@@ -140,7 +146,7 @@ schema::Job CliTest::claim(std::int64_t job_id) {
 schema::Job CliTest::drive(std::int64_t job_id, const std::vector<Event>& events, const std::string& reason_code,
                            const std::string& message, const std::string& detail) {
   auto job = store().job(job_id).value();
-  for (const auto event : events) {
+  for (const auto& event : events) {
     const auto answer = statemachine::answer(job.state, event, job.interrupted);
     schema::Advance advance;
     advance.job_id = job_id;

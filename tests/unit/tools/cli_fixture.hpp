@@ -51,7 +51,7 @@ class CliTest : public ::testing::Test {
     std::string backend = "docker";
     std::string args = R"({"change":{"dockerfile":"FROM current\nRUN true\n"}})";
     std::string by = "alice";
-    std::string justification;
+    std::string justification = {};
     schema::Milliseconds scheduled_at = 0;
   };
   std::int64_t insert(const Wish& wish);
@@ -68,12 +68,13 @@ class CliTest : public ::testing::Test {
   int width_ = 0;
   std::map<std::string, std::string> variables_;
   std::filesystem::path system_directory_;
-  std::function<bool()> on_pause_;  // whenever the CLI waits; false: as if Ctrl-C was pressed
+  std::function<bool()> on_pause_;           // whenever the CLI waits; false: as if Ctrl-C was pressed
   std::function<std::string()> out_so_far_;  // what the running CLI has printed
 
  private:
   std::filesystem::path directory_;
   std::unique_ptr<schema::JobStore> store_;
+  std::unique_ptr<schema::OperatorStore> reader_;  // to look ids up
   std::optional<schema::ServiceLock> lock_;
   std::int64_t epoch_id_ = 0;
   std::chrono::milliseconds monotonic_{0};

@@ -68,10 +68,29 @@ TEST_F(Enqueue, MakesTheArgsFromItsOptions) {
             json::parse(R"({"change":{"dockerfile":"FROM current\n"}})"));
   EXPECT_EQ(args_of({"--args", "-"}, R"({"change":{"image":"a:1"},"verify":{"stable_s":2}})"),
             json::parse(R"({"change":{"image":"a:1"},"verify":{"stable_s":2}})"));
-  EXPECT_EQ(args_of({"--image", "debian:12", "--snapshot", "/workspace", "--snapshot", "/home/agent", "--verify-exec",
-                     "jq", "--verify-exec=--version", "--stable-s", "3", "--verify-timeout-s", "9", "--stop-timeout-s",
-                     "5", "--build-timeout-s", "60", "--max-downtime-s", "30", "--snapshot-max-bytes", "1000",
-                     "--expect-target-id", "abc"}),
+  EXPECT_EQ(args_of({"--image",
+                     "debian:12",
+                     "--snapshot",
+                     "/workspace",
+                     "--snapshot",
+                     "/home/agent",
+                     "--verify-exec",
+                     "jq",
+                     "--verify-exec=--version",
+                     "--stable-s",
+                     "3",
+                     "--verify-timeout-s",
+                     "9",
+                     "--stop-timeout-s",
+                     "5",
+                     "--build-timeout-s",
+                     "60",
+                     "--max-downtime-s",
+                     "30",
+                     "--snapshot-max-bytes",
+                     "1000",
+                     "--expect-target-id",
+                     "abc"}),
             json::parse(R"({"change":{"image":"debian:12"},
                             "expect":{"target_id":"abc"},
                             "snapshot":{"paths":["/workspace","/home/agent"],"max_bytes":1000},
@@ -80,7 +99,8 @@ TEST_F(Enqueue, MakesTheArgsFromItsOptions) {
 }
 
 TEST_F(Enqueue, TakesShellLinesAsTheyAre) {
-  const auto args = args_of({"--command", "[ -f /x,y ]", "--command", "{}", "--command=-x | y, z", "--command", "list"});
+  const auto args =
+      args_of({"--command", "[ -f /x,y ]", "--command", "{}", "--command=-x | y, z", "--command", "list"});
   EXPECT_EQ(args["change"]["commands"], (json{"[ -f /x,y ]", "{}", "-x | y, z", "list"}));
 }
 

@@ -78,10 +78,17 @@ TEST_F(List, GoldenHistory) {
 TEST_F(List, NothingThatAnAgentWroteReachesTheTerminalRaw) {
   fill();
   for (const bool tty : {false, true})
-    for (const std::vector<std::string>& arguments :
-         {std::vector<std::string>{"list"}, {"list", "-o", "wide"}, {"list", "-o", "json"}, {"show", "2"}, {"show", "3"},
-          {"show", "3", "-o", "wide"}, {"show", "2", "-o", "jsonl"}, {"history", "2"}, {"watch", "2"}, {"wait", "2"},
-          {"bottles"}}) {
+    for (const std::vector<std::string>& arguments : {std::vector<std::string>{"list"},
+                                                      {"list", "-o", "wide"},
+                                                      {"list", "-o", "json"},
+                                                      {"show", "2"},
+                                                      {"show", "3"},
+                                                      {"show", "3", "-o", "wide"},
+                                                      {"show", "2", "-o", "jsonl"},
+                                                      {"history", "2"},
+                                                      {"watch", "2"},
+                                                      {"wait", "2"},
+                                                      {"bottles"}}) {
       tty_ = tty;
       variables_["NO_COLOR"] = "1";
       const auto ran = run(arguments);
@@ -128,8 +135,7 @@ TEST_F(List, ShowsTheUnfinishedHoweverOldAndTheLatest) {
 }
 
 TEST_F(List, AllGoesPastOnePageOfTheStore) {
-  for (int i = 0; i < 501; ++i)
-    insert({.approval_id = "p" + std::to_string(i), .bottle = "b" + std::to_string(i)});
+  for (int i = 0; i < 501; ++i) insert({.approval_id = "p" + std::to_string(i), .bottle = "b" + std::to_string(i)});
   EXPECT_EQ(std::ranges::count(run({"list", "--all", "-o", "name"}).out, '\n'), 501);
 }
 
@@ -143,8 +149,13 @@ TEST_F(List, EveryReasonToWaitIsNamed) {
   EXPECT_EQ(code("5"), "scheduled");
   const auto idle = insert({.approval_id = "prop-7", .bottle = "dev-7"});
   EXPECT_EQ(code("7"), "turn");
-  store().add_freeze({.freeze_id = 0, .backend = "docker", .bottle = "dev-7", .reason = "release", .frozen_by = "eve",
-                      .created_at = now_, .expires_at = {}});
+  store().add_freeze({.freeze_id = 0,
+                      .backend = "docker",
+                      .bottle = "dev-7",
+                      .reason = "release",
+                      .frozen_by = "eve",
+                      .created_at = now_,
+                      .expires_at = {}});
   EXPECT_EQ(code("7"), "frozen");
   EXPECT_THAT(run({"show", "7"}).out, HasSubstr("release"));
   stop_service();
@@ -186,9 +197,15 @@ TEST_F(List, ShowCountsTheDowntimeThatIsNotOver) {
   advance.intent = schema::Advance::Intent{
       .direction = statemachine::Direction::forward, .effect = "stop_agent", .step = statemachine::State::stop};
   advance.down_since = now_ - 2'500;
-  advance.leftovers.push_back({.leftover_id = 0, .job_id = 6, .backend = "docker", .kind = "container",
-                               .reference = R"({"name":"dev-4.old"})", .not_before = now_, .tries = 0,
-                               .last_error = "", .created_at = now_});
+  advance.leftovers.push_back({.leftover_id = 0,
+                               .job_id = 6,
+                               .backend = "docker",
+                               .kind = "container",
+                               .reference = R"({"name":"dev-4.old"})",
+                               .not_before = now_,
+                               .tries = 0,
+                               .last_error = "",
+                               .created_at = now_});
   ASSERT_TRUE(store().advance(advance));
   const auto object = json::parse(run({"show", "6", "-o", "json"}).out);
   EXPECT_EQ(object["downtime_now_ms"], 2'500);
@@ -207,7 +224,7 @@ TEST_F(List, LongChangesAreCutUnlessWide) {
   for (int i = 0; i < 20; ++i) dockerfile += "RUN step-" + std::to_string(i) + "\n";
   args["change"]["dockerfile"] = dockerfile;
   insert({.approval_id = "long", .args = args.dump()});
-  EXPECT_THAT(run({"show", "long"}).out, HasSubstr("… 9 more lines, -o wide shows them"));
+  EXPECT_THAT(run({"show", "long"}).out, HasSubstr("… 9 more lines, -o wide shows all"));
   EXPECT_THAT(run({"show", "long"}).out, Not(HasSubstr("step-19")));
   EXPECT_THAT(run({"show", "long", "-o", "wide"}).out, HasSubstr("| RUN step-19\n"));
 }
@@ -231,8 +248,13 @@ TEST_F(List, BottlesShowWhatIsCurrentAndFrozen) {
   const auto none = run({"bottles"});
   EXPECT_EQ(none.exit, 3);  // no database yet
   fill();
-  store().add_freeze({.freeze_id = 0, .backend = "docker", .bottle = "", .reason = "upgrade\x1b", .frozen_by = "eve",
-                      .created_at = now_, .expires_at = {}});
+  store().add_freeze({.freeze_id = 0,
+                      .backend = "docker",
+                      .bottle = "",
+                      .reason = "upgrade\x1b",
+                      .frozen_by = "eve",
+                      .created_at = now_,
+                      .expires_at = {}});
   const auto ran = run({"bottles"});
   EXPECT_EQ(ran.exit, 0);
   expect_golden("bottles.txt", ran.out);

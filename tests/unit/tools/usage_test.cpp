@@ -14,14 +14,14 @@ using testing::StartsWith;
 
 class Usage : public CliTest {};
 
-const std::vector<std::string> verbs{"enqueue", "plan",   "list",    "show",     "history", "watch",    "wait",
-                                     "cancel",  "retry",  "rollback", "resolve", "freeze",  "unfreeze", "supports",
-                                     "backends", "bottles", "states", "migrate", "version"};
+const std::vector<std::string> verbs{"enqueue",  "plan",    "list",     "show",    "history", "watch",    "wait",
+                                     "cancel",   "retry",   "rollback", "resolve", "freeze",  "unfreeze", "supports",
+                                     "backends", "bottles", "states",   "migrate", "version"};
 
 TEST(ErrcTable, HasTheCodesOfTheDesign) {
-  const std::map<Errc, int> expected{{Errc::failure, 1},         {Errc::usage, 2},           {Errc::not_found, 3},
-                                     {Errc::denied, 4},          {Errc::conflict, 5},        {Errc::not_succeeded, 6},
-                                     {Errc::needs_attention, 7}, {Errc::no_service, 8},      {Errc::timed_out, 124},
+  const std::map<Errc, int> expected{{Errc::failure, 1},         {Errc::usage, 2},      {Errc::not_found, 3},
+                                     {Errc::denied, 4},          {Errc::conflict, 5},   {Errc::not_succeeded, 6},
+                                     {Errc::needs_attention, 7}, {Errc::no_service, 8}, {Errc::timed_out, 124},
                                      {Errc::interrupted, 130}};
   EXPECT_EQ(expected.size(), errc_rows.size());
   for (const auto& [errc, code] : expected) EXPECT_EQ(exit_code(errc), code);

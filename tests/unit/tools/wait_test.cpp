@@ -114,8 +114,14 @@ TEST_F(Wait, WatchPrintsEachEventAsItComesAndStopsAtTheEnd) {
 
 TEST_F(Wait, WatchShowsAnEventBeforeTheNextOneComes) {
   std::vector<std::size_t> lengths;
-  script({[&] { lengths.push_back(out_so_far_().size()); claim(1); },
-          [&] { lengths.push_back(out_so_far_().size()); drive(1, {Event::cancel}); }});
+  script({[&] {
+            lengths.push_back(out_so_far_().size());
+            claim(1);
+          },
+          [&] {
+            lengths.push_back(out_so_far_().size());
+            drive(1, {Event::cancel});
+          }});
   const auto ran = run({"watch", "1"});
   ASSERT_EQ(lengths.size(), 2U);
   EXPECT_GT(lengths[0], 0U);
