@@ -118,6 +118,9 @@ StepEnd ended(Outcome outcome, std::string reason_code, std::string message, jso
   return end;
 }
 
+// A try that a cancel ended between two effects: whatever it was on the way to, it is not done.
+StepEnd cut_short() { return ended(Outcome::transient, "cancelled", "The step was cut short by a cancel."); }
+
 }  // namespace
 
 JobRunner::JobRunner(Engine& engine, std::shared_ptr<JobControl> control, schema::Job job)
@@ -173,8 +176,10 @@ awaitable<void> JobRunner::load() {
   journal_ = JobJournal(loaded.journal);
   auto parsed = schema::parse_args(job_.approval.args);
   args_error_.reset();
-  if (auto* fault = std::get_if<schema::ArgsError>(&parsed)) args_error_ = std::move(*fault);
-  else context_ = make_context(engine_, job_, std::move(std::get<schema::Args>(parsed)));
+  if (auto* fault = std::get_if<schema::ArgsError>(&parsed))
+    args_error_ = std::move(*fault);
+  else
+    context_ = make_context(engine_, job_, std::move(std::get<schema::Args>(parsed)));
   context_.facts = journal_.facts();
   unrecorded_.reset();
   loaded_ = true;
@@ -211,8 +216,8 @@ awaitable<JobRunner::Go> JobRunner::run_step() {
   const auto way = co_await gate(resting);
   if (way == Gate::halted) co_return Go::ended;
   if (way == Gate::cancelled) {
-    StepEnd cut_short;
-    const auto go = co_await settle(std::move(cut_short));
+    auto end = cut_short();
+    const auto go = co_await settle(std::move(end));
     co_return go;
   }
   auto end = co_await attempt();
@@ -263,8 +268,9 @@ awaitable<std::optional<StepEnd>> JobRunner::attempt() {
     if (closed) co_await note_closed(std::move(*closed));
     if (cursor.want() == StepCursor::Want::end) break;
     // Between an answer that proves nothing and the look at the world there is no boundary.
+    if (cursor.in_doubt()) continue;
     const auto way = co_await gate(std::nullopt);
-    if (way == Gate::cancelled) co_return StepEnd{};
+    if (way == Gate::cancelled) co_return cut_short();
     if (way == Gate::halted) {
       co_await flush();
       co_return std::nullopt;
@@ -317,10 +323,10 @@ awaitable<void> JobRunner::note_closed(StepCursor::Closed closed) {
   journal_.closed(item.direction, item.effect.name, item.effect.step, closed.result);
   context_.facts = journal_.facts();
   log::info(closed.adopted ? "effect found done" : "effect done", {{"job", job_.job_id},
-                                                                    {"step", to_string(job_.state)},
-                                                                    {"effect", item.effect.name},
-                                                                    {"direction", to_string(item.direction)},
-                                                                    {"epoch", engine_.epoch_id}});
+                                                                   {"step", to_string(job_.state)},
+                                                                   {"effect", item.effect.name},
+                                                                   {"direction", to_string(item.direction)},
+                                                                   {"epoch", engine_.epoch_id}});
   unrecorded_ = std::move(closed);
   silent_since_.reset();
   silent_tries_ = 0;
@@ -354,19 +360,19 @@ awaitable<JobRunner::Go> JobRunner::settle(StepEnd end) {
   }
   if (end.outcome == Outcome::unreachable && !silent_since_) silent_since_ = engine_.clock.now();
   const auto budget = context_.args.limits.max_downtime_s.value_or(engine_.config.service.max_downtime_s);
-  statemachine::StepFacts facts{job_.state, end.outcome, std::max(1, job_.attempt), std::nullopt,
-                                std::chrono::seconds(budget), cancel_wanted()};
+  statemachine::StepFacts facts{
+      job_.state, end.outcome, std::max(1, job_.attempt), std::nullopt, std::chrono::seconds(budget), cancel_wanted()};
   if (const auto down = down_for()) facts.down_for = std::chrono::milliseconds(*down);
   const auto decision = statemachine::decide(facts, engine_.jitter(), engine_.policy);
   if (decision.alert)
     log::error("a person should look: the job cannot reach its goal", {{"alert", 1},
-                                                                        {"job", job_.job_id},
-                                                                        {"backend", job_.approval.backend},
-                                                                        {"bottle", job_.approval.bottle},
-                                                                        {"state", to_string(job_.state)},
-                                                                        {"reason", end.reason_code},
-                                                                        {"detail", end.message},
-                                                                        {"epoch", engine_.epoch_id}});
+                                                                       {"job", job_.job_id},
+                                                                       {"backend", job_.approval.backend},
+                                                                       {"bottle", job_.approval.bottle},
+                                                                       {"state", to_string(job_.state)},
+                                                                       {"reason", end.reason_code},
+                                                                       {"detail", end.message},
+                                                                       {"epoch", engine_.epoch_id}});
   if (decision.event == Event::step_retry && !decision.attempt_spent) {
     const auto go = co_await wait_for_engine(std::move(end), decision);
     co_return go;
@@ -450,7 +456,8 @@ schema::Advance::Move JobRunner::make_move(Event event, const StepEnd& end, Mill
                                            bool attempt_spent) const {
   const auto answer = statemachine::answer(job_.state, event);
   if (answer.verdict != statemachine::Verdict::moved) {
-    log::error("no such transition", {{"job", job_.job_id}, {"state", to_string(job_.state)}, {"event", to_string(event)}});
+    log::error("no such transition",
+               {{"job", job_.job_id}, {"state", to_string(job_.state)}, {"event", to_string(event)}});
     std::abort();
   }
   schema::Advance::Move move;
@@ -505,7 +512,8 @@ void JobRunner::explain(schema::Advance::Move& move, const StepEnd& end) const {
     const auto before = json::parse(job_.detail, nullptr, false);
     const bool known = before.is_object() && before.contains("cause");
     detail["cause"] = known ? before["cause"]
-                            : json{{"reason_code", job_.reason_code}, {"message", job_.message},
+                            : json{{"reason_code", job_.reason_code},
+                                   {"message", job_.message},
                                    {"detail", before.is_object() ? before : json::object()}};
   }
   move.detail = detail.dump();

@@ -23,7 +23,7 @@ struct StepEnd {
   std::string reason_code;
   std::string message;
   json detail = json::object();
-  std::string effect;     // the one that stopped it; empty when done
+  std::string effect;      // the one that stopped it; empty when done
   Direction direction{};   // of that effect
   bool performed = false;  // that effect was tried just now, so its intent is open
 };
@@ -46,6 +46,8 @@ class StepCursor {
 
   [[nodiscard]] Want want() const { return want_; }
   [[nodiscard]] const StepItem& item() const;  // not at the end
+  // The last answer of perform proved nothing: item() is looked at before anything else is done.
+  [[nodiscard]] bool in_doubt() const { return doubtful_.has_value() && want_ == Want::observe; }
   void observed(const Observed& seen);
   void performed(const Performed& done);
 

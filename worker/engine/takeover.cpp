@@ -77,8 +77,8 @@ awaitable<std::optional<schema::Job>> take_over(Engine& engine, schema::Job job)
   // Past the poison the next step begins with a clean count.
   auto work = [&engine, ending, event, kept = event == Event::poison ? 0 : crashes,
                data = data_of(job, evidence, crash, crashes, event)](schema::JobStore& store) mutable {
-    auto taken = store.take_over(ending.job_id, engine.epoch_id, event, ending.state, kept, ending.now, ending.actor,
-                                 data);
+    auto taken =
+        store.take_over(ending.job_id, engine.epoch_id, event, ending.state, kept, ending.now, ending.actor, data);
     if (taken.has_error() || ending.leftovers.empty()) return taken;
     ending.fence = taken->fence;
     return store.advance(ending);

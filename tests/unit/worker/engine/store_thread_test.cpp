@@ -71,7 +71,8 @@ class StoreThreadTest : public ::testing::Test {
 
 TEST_F(StoreThreadTest, ReturnsWhatTheWorkReturned) {
   std::optional<std::string> id;
-  spawn<std::string>(*thread_, [](schema::JobStore& store) { return store.instance_id(); }, id);
+  spawn<std::string>(
+      *thread_, [](schema::JobStore& store) { return store.instance_id(); }, id);
   ASSERT_TRUE(run_until([&] { return id.has_value(); }));
 
   EXPECT_FALSE(id->empty());
@@ -88,7 +89,8 @@ TEST_F(StoreThreadTest, ExceptionOfOneItemLeavesItsNeighboursAlone) {
       caught = known.what();
     }
   });
-  spawn<int>(*thread_, [](schema::JobStore&) { return 7; }, neighbour);
+  spawn<int>(
+      *thread_, [](schema::JobStore&) { return 7; }, neighbour);
   ASSERT_TRUE(run_until([&] { return neighbour.has_value() && !caught.empty(); }));
 
   EXPECT_EQ(caught, "no");
@@ -101,9 +103,17 @@ TEST_F(StoreThreadTest, WhatWaitsTogetherIsCommittedTogether) {
   gate.lock();
   std::optional<int> first;
   // While the first one holds the thread, the others queue up.
-  spawn<int>(*thread_, [&gate](schema::JobStore&) { const std::lock_guard wait(gate); return 0; }, first);
+  spawn<int>(
+      *thread_,
+      [&gate](schema::JobStore&) {
+        const std::lock_guard wait(gate);
+        return 0;
+      },
+      first);
   io_.poll();
-  for (auto& result : results) spawn<int>(*thread_, [](schema::JobStore&) { return 1; }, result);
+  for (auto& result : results)
+    spawn<int>(
+        *thread_, [](schema::JobStore&) { return 1; }, result);
   io_.restart();
   io_.poll();
   gate.unlock();
