@@ -190,8 +190,8 @@ TEST_F(DockerRefusal, ThePlanNamesWhatWillBeMadeAndRemovedAndMutatesNothing) {
   EXPECT_THAT(plan.makes, ::testing::Contains("create the container " + bottle + ".new-" + one.job_key));
   EXPECT_THAT(plan.makes, ::testing::Contains("build the image rebottle/" + bottle + ":job-" + one.job_key));
   EXPECT_THAT(plan.changes, ::testing::Contains("rename " + bottle + " to " + bottle + ".prev-" + one.job_key));
-  EXPECT_THAT(plan.removes, ::testing::Contains("parked container " + bottle + ".prev-" + one.job_key +
-                                                ", after success"));
+  EXPECT_THAT(plan.removes,
+              ::testing::Contains("parked container " + bottle + ".prev-" + one.job_key + ", after success"));
   EXPECT_FALSE(plan.irreversible.empty());
   EXPECT_EQ(proxy->mutating(), std::vector<std::string>());
 }
