@@ -148,9 +148,9 @@ TEST_F(DockerRefusal, AnotherTargetThanTheOneThatWasApproved) {
 TEST_F(DockerRefusal, SnapshotPathsThatCannotBeKept) {
   auto body = agent_body();
   body["HostConfig"]["Tmpfs"] = {{"/in-memory", ""}};
-  body["HostConfig"]["Binds"] = {bottle + "-volume:/work/volume"};
+  body["HostConfig"]["Binds"] = {bottle + "-volume:/srv/volume"};
   start_container(bottle, std::move(body));
-  for (const auto* const path : {"/in-memory/x", "/dev/shm", "/work"}) {
+  for (const auto* const path : {"/in-memory/x", "/dev/shm", "/srv"}) {
     const json snapshot = {{"paths", {path}}};
     const auto done = refused({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}});
     EXPECT_EQ(done.reason_code, "snapshot_path_unsupported") << path;
