@@ -285,6 +285,28 @@ TEST_F(DockerUntouched, BySomeoneElsesContainerOnTheParkedName) {
   auto one = driver({{"dockerfile", good_dockerfile}});
   const auto name = bottle + ".prev-" + one.context().job_key;
   start_container(name, agent_body());
+  const auto before = inspect(bottle);
+  const auto done = one.run_all();
+  EXPECT_EQ(done.outcome, Outcome::stale);
+  EXPECT_EQ(one.failed_at(), "record");
+  EXPECT_THAT(at(done.detail, "diff").dump(), ::testing::HasSubstr(name));
+  EXPECT_EQ(inspect(bottle), before);
+}
+
+TEST_F(DockerUntouched, ByAnEngineThatIsSilentBeforeTheStop) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  ASSERT_EQ(one.run_step(State::prepare).outcome, Outcome::done);
+  config.socket = folder / "nobody.sock";
+  auto silent = another_backend();
+  one.use(*silent);
+  EXPECT_EQ(one.run_step(State::snapshot).outcome, Outcome::unreachable) << "it was there: it is waited for";
+}
+
+TEST_F(DockerUntouched, OnlyForAMomentIfTheParkedNameIsTakenAfterTheLastLook) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  ASSERT_EQ(one.run_step(State::prepare).outcome, Outcome::done);
+  ASSERT_EQ(one.run_step(State::snapshot).outcome, Outcome::done);
+  start_container(bottle + ".prev-" + one.context().job_key, agent_body());
   const auto id = text(at(inspect(bottle), "Id"));
   const auto done = one.run_all();
   EXPECT_EQ(done.outcome, Outcome::stale);
