@@ -43,8 +43,8 @@ class StrictReader {
     return fail(path(), "is not valid JSON near byte " + std::to_string(position) + "; correct it");
   }
 
-  [[nodiscard]] std::optional<ArgsError> error() && { return std::move(error_); }
-  [[nodiscard]] json document() && { return std::move(document_); }
+  [[nodiscard]] const std::optional<ArgsError>& error() const { return error_; }
+  [[nodiscard]] json& document() { return document_; }
 
  private:
   // The place that the reader is at, as "args.change.commands[2]".
@@ -117,9 +117,9 @@ std::variant<json, ArgsError> parse_strictly(std::string_view text, const std::s
   if (text.find('\0') != std::string_view::npos) return ArgsError{root, "contains a NUL character; remove it"};
   StrictReader reader(root);
   const bool whole = json::sax_parse(text, &reader);
-  if (auto error = std::move(reader).error()) return std::move(*error);
+  if (reader.error()) return *reader.error();
   if (!whole) return ArgsError{root, "is not valid JSON; correct it"};
-  return std::move(reader).document();
+  return std::move(reader.document());
 }
 
 std::string escaped(std::string_view text) {

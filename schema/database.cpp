@@ -28,7 +28,7 @@ void rethrow(const SQLite::Exception& error, const std::string& doing) {
 }
 
 Connection::Connection(const std::filesystem::path& path, Access access, int busy_timeout_ms)
-    : sql_(translated("cannot open the database",
+    : sql_(translated("cannot open the database " + path.string(),
                       [&] { return SQLite::Database(path.string(), open_flags(access), busy_timeout_ms); })) {
   translated("cannot set the database connection up", [&] {
     // Hardening: no writes to sqlite_schema, no string where a column was meant, and pages are checked as they are

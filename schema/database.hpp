@@ -79,7 +79,7 @@ class Use {
 
 // Runs `work`; what SQLite throws leaves as StoreError.
 template <class Work>
-auto translated(const char* doing, Work&& work) -> decltype(work()) {
+auto translated(const std::string& doing, Work&& work) -> decltype(work()) {
   try {
     return work();
   } catch (const SQLite::Exception& error) {

@@ -43,9 +43,8 @@ void make_file(const std::filesystem::path& path) {
 std::filesystem::path prepared(const std::filesystem::path& path, const OpenOptions& options) {
   if (options.create)
     make_file(path);
-  else if (!std::filesystem::exists(path))
-    throw StoreError("there is no database at " + path.string() + "; start rebottled once, or run `rebottle migrate`",
-                     SQLITE_CANTOPEN, false);
+  else
+    require_file(path);
   return path;
 }
 

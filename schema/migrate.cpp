@@ -78,6 +78,13 @@ void take_step(Connection& connection, const Version& version) {
 
 }  // namespace
 
+void require_file(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error)) return;
+  if (error) refuse("cannot look for the database at " + path.string() + ": " + error.message());
+  refuse("there is no database at " + path.string() + "; start rebottled once, or run `rebottle migrate`");
+}
+
 std::string schema_dump(Connection& connection) {
   std::string dump;
   for (const auto& entry : schema_entries(connection)) dump += entry;

@@ -10,6 +10,9 @@ namespace rebottle::schema {
 
 inline constexpr std::int64_t application_id = 0x72626f74;  // "rbot"
 
+// Throws StoreError with the way out if nothing is at the path.
+void require_file(const std::filesystem::path& path);
+
 // Everything that decides how a database behaves, as text: all of sqlite_schema but SQLite's own, and the rows of
 // `transitions`. Equal to schema/frozen/<version>.sql for a sound database.
 [[nodiscard]] std::string schema_dump(Connection& connection);

@@ -11,9 +11,7 @@ namespace rebottle::schema {
 namespace {
 
 Connection opened(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path))
-    throw StoreError("there is no database at " + path.string() + "; start rebottled once, or run `rebottle migrate`",
-                     SQLITE_CANTOPEN, false);
+  require_file(path);
   Connection connection(path, Access::read_write, OpenOptions{}.busy_timeout_ms);
   bring_up_to_date(connection, false, false);
   return connection;

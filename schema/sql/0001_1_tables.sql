@@ -84,7 +84,6 @@ CREATE UNIQUE INDEX jobs_target_holder ON jobs (backend, target)
 CREATE INDEX jobs_queued ON jobs (priority, scheduled_at, job_id) WHERE state = 'queued';
 CREATE INDEX jobs_scheduled ON jobs (scheduled_at) WHERE state = 'queued';
 CREATE INDEX jobs_unfinished ON jobs (backend, bottle, job_id) WHERE finalized_at IS NULL;
-CREATE INDEX jobs_bottle ON jobs (backend, bottle, job_id);
 
 -- Append-only; each row is written by the trigger on jobs.
 CREATE TABLE history (

@@ -129,7 +129,6 @@ TEST_F(StoreFile, StatisticsOfTheQueryPlannerAreNoTampering) {
   store_ = JobStore::open(folder_.database(), {});
 }
 
-// The row is in the database although a guard forbids nothing of it: another program's commit is seen at once.
 TEST_F(StoreFile, TwoWritersWaitForEachOther) {
   Foreign foreign(folder_.database());
   foreign.run("BEGIN IMMEDIATE; " + insert_of("theirs"));
@@ -138,8 +137,7 @@ TEST_F(StoreFile, TwoWritersWaitForEachOther) {
     store_->add_freeze({0, "", "", "r", "bob", 10, {}});
     done = true;
   });
-  // It must be waiting: its commit can't come before ours, which it then sees.
-  EXPECT_FALSE(done);
+  EXPECT_FALSE(done);  // it can't be before the other one commits
   foreign.run("COMMIT");
   ours.join();
   EXPECT_TRUE(done);

@@ -341,6 +341,8 @@ class ProducerGuards : public ::testing::Test {
         for (const auto& [column, value] : bad.changes) row[column] = value;
         std::erase_if(row, [](const auto& entry) { return entry.second.empty(); });
         for (const auto& verb : verbs) {
+          // All verbs with the default settings, the worst of them with each other one.
+          if (!pragma.empty() && verb != "INSERT OR REPLACE") continue;
           SCOPED_TRACE(bad.what + ", " + verb + ", " + pragma);
           EXPECT_THAT(foreign.refusal(insert_of(verb, table, row)), StartsWith(bad.message));
         }

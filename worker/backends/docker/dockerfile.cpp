@@ -128,6 +128,7 @@ class Reader {
   std::string read(const Instruction& instruction) {
     line_ = instruction.first + 1;
     auto words = split_words(instruction.text);
+    if (words.empty()) return {};  // nothing but an escape
     const auto keyword = lower_case(words.front());
     words.erase(words.begin());
     return judge(keyword, words);

@@ -48,7 +48,7 @@ Look judge(const json& container, const std::string& started_at, const json& res
   const auto name = container_name(container);
   const bool restarted = at(container, "RestartCount") != restart_count || at(state, "Restarting") == true ||
                          text(at(state, "StartedAt")) != started_at;
-  if (restarted) return {"restarting", "The changed container " + name + " ended and was restarted.", false};
+  if (restarted) return {"exited", "The changed container " + name + " ended and was restarted.", false};
   if (at(state, "Running") != true)
     return {"exited",
             "The changed container " + name + " ended with exit code " + at(state, "ExitCode").dump() + ".",
