@@ -39,13 +39,12 @@ class Case(unittest.TestCase):
 
     def clean_up(self):
         code = self.worker.stop()
-        failed = self.outcome_failed()
-        for bottle in self.bottles:
-            bottle.remove()
-        if failed:
+        if self.outcome_failed():
             print(f"kept: {self.folder}\n{self.worker.tail()}", file=sys.stderr)
         else:
             shutil.rmtree(self.folder)
+        for bottle in self.bottles:
+            bottle.remove()
         self.assertEqual(code, 0, "rebottled's exit code after SIGTERM")
 
     def outcome_failed(self):

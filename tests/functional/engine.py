@@ -67,7 +67,8 @@ class Engine:
 
     def containers(self, **filters):
         listed = self.call("GET", "/containers/json", all=1, filters=json.dumps(filters))
-        return [self.inspect(one["Id"]) for one in listed]
+        seen = [self.inspect(one["Id"]) for one in listed]
+        return [one for one in seen if one is not None]  # without those that vanished in between
 
     def create(self, name, body, start=True):
         made = self.call("POST", "/containers/create", body, name=name)["Id"]
@@ -142,14 +143,19 @@ class Bottle:
         return output
 
     def remove(self):
-        for one in self.engine.containers(name=[f"^/{re.escape(self.slug)}"]):
-            self.engine.call("DELETE", f"/containers/{one['Id']}", force=1, v=1)
-        for kind in (f"/networks/{self.network}", f"/volumes/{self.volume}"):
-            try:
-                self.engine.call("DELETE", kind)
-            except EngineError as error:
-                if error.status != 404:
-                    raise
+        listed = self.engine.call("GET", "/containers/json", all=1,
+                                  filters=json.dumps({"name": [f"^/{re.escape(self.slug)}"]}))
+        for one in listed:
+            self.remove_one(f"/containers/{one['Id']}", force=1, v=1)
+        for one in (f"/networks/{self.network}", f"/volumes/{self.volume}"):
+            self.remove_one(one)
+
+    def remove_one(self, path, **query):
+        try:
+            self.engine.call("DELETE", path, **query)
+        except EngineError as error:
+            if error.status != 404:  # gone meanwhile
+                raise
 
 
 # ---- comparing what inspect says ---------------------------------------------------------------------------------

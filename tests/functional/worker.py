@@ -38,6 +38,7 @@ class Worker:
 
     def start(self, failpoint=None, ready=True):
         """Starts it and waits for READY=1, which systemd would get; with a failpoint it may die before that."""
+        assert self.process is None, "it runs already"
         notify_path = self.folder / "notify"
         notify_path.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, self.log.open("ab") as log:

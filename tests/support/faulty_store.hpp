@@ -12,11 +12,11 @@
 namespace rebottle::test {
 
 struct StoreFaults {
-  int transactions = 0;      // that carried work, so far
-  int nth = 0;               // the first that fails; 0: none does
-  int times = 1;             // how many in a row
+  int transactions = 0;       // that carried work, so far
+  int nth = 0;                // the first that fails; 0: none does
+  int times = 1;              // how many in a row
   bool after_commit = false;  // it happened all the same
-  int sqlite_code = 5;       // SQLITE_BUSY
+  int sqlite_code = 5;        // SQLITE_BUSY
   bool fatal = false;
 };
 
@@ -79,7 +79,9 @@ class FaultyStore final : public schema::JobStore {
   std::vector<schema::Freeze> freezes(Milliseconds now) override { return s_->freezes(now); }
   std::vector<schema::Leftover> leftovers_due(Milliseconds now) override { return s_->leftovers_due(now); }
   void leftover_removed(std::int64_t id, Milliseconds now) override { s_->leftover_removed(id, now); }
-  void leftover_failed(std::int64_t id, Text error, Milliseconds next) override { s_->leftover_failed(id, error, next); }
+  void leftover_failed(std::int64_t id, Text error, Milliseconds next) override {
+    s_->leftover_failed(id, error, next);
+  }
   void record_capabilities(Text backend, const std::vector<schema::Capability>& rows) override {
     s_->record_capabilities(backend, rows);
   }

@@ -156,8 +156,10 @@ void ScriptedBackend::change(const JobContext& job, const Effect& effect, Direct
   auto& done = world_.done[job.bottle];
   const bool forward = direction == Direction::forward;
   if (done.contains(effect.name) == forward) world_.violations.push_back(effect.name + " was done twice");
-  if (forward) done.insert(effect.name);
-  else done.erase(effect.name);
+  if (forward)
+    done.insert(effect.name);
+  else
+    done.erase(effect.name);
   ++world_.times_done[job.bottle + " " + effect.name + " " + std::string(to_string(direction))];
   if (done.contains("start_new") && !done.contains("stop_old")) world_.violations.emplace_back("two agents run");
 }

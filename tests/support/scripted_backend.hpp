@@ -14,17 +14,17 @@
 namespace rebottle::test {
 
 enum class Trouble : std::uint8_t {
-  transient,      // perform fails, nothing done
-  unreachable,    // the same, as if the engine did not answer
+  transient,    // perform fails, nothing done
+  unreachable,  // the same, as if the engine did not answer
   permanent,
   unknown,
   unsupported,
   stale,
-  throws,         // perform throws, nothing done
-  lost,           // perform does it, and answers `unknown`
-  hangs,          // perform does nothing until released or cancelled, then does it
-  see_unknown,    // observe cannot tell
-  see_foreign,    // observe finds somebody else's thing
+  throws,       // perform throws, nothing done
+  lost,         // perform does it, and answers `unknown`
+  hangs,        // perform does nothing until released or cancelled, then does it
+  see_unknown,  // observe cannot tell
+  see_foreign,  // observe finds somebody else's thing
   see_throws,
 };
 
@@ -32,15 +32,15 @@ struct Fault {
   std::string effect;
   Trouble trouble{};
   worker::Direction direction = worker::Direction::forward;
-  int nth = 1;             // the first call that it strikes
-  int times = 1;           // how many in a row
+  int nth = 1;    // the first call that it strikes
+  int times = 1;  // how many in a row
   int seen = 0;
 };
 
 struct ScriptedWorld {
   std::vector<std::string> calls;  // "bottle perform build", "bottle undo stop_old": in order; observations apart
   std::vector<std::string> observations;
-  std::vector<std::string> violations;            // what a real engine would have refused or suffered from
+  std::vector<std::string> violations;                // what a real engine would have refused or suffered from
   std::map<std::string, std::set<std::string>> done;  // bottle → effects that are in force
   std::map<std::string, int> times_done;              // "bottle effect direction" → how often the world changed
   std::map<std::string, std::int64_t> fences;         // bottle → highest fence seen
@@ -52,7 +52,7 @@ struct ScriptedWorld {
   bool probe_throws = false;
   int probes = 0;
   int concurrency = 4;
-  int running = 0;      // performs under way
+  int running = 0;  // performs under way
   int running_max = 0;
   bool hanging = true;  // `hangs` holds while this is true
   worker::Signal released;
@@ -72,7 +72,9 @@ class ScriptedBackend final : public worker::Backend {
 
   [[nodiscard]] std::string_view name() const override { return name_; }
   [[nodiscard]] int concurrency() const override { return world_.concurrency; }
-  [[nodiscard]] std::string target_of(std::string_view bottle) const override { return "target-" + std::string(bottle); }
+  [[nodiscard]] std::string target_of(std::string_view bottle) const override {
+    return "target-" + std::string(bottle);
+  }
   worker::awaitable<std::vector<schema::Capability>> probe() override;
   [[nodiscard]] std::vector<worker::Effect> effects(const worker::JobContext& job, worker::State step) const override;
   worker::awaitable<worker::Observed> observe(const worker::JobContext& job, const worker::Effect& effect,

@@ -75,11 +75,10 @@ void ServiceFixture::start() {
   backends.push_back(std::make_unique<ScriptedBackend>(world_, backend_name_));
   store_faults_.transactions = 0;
   auto store = std::make_unique<FaultyStore>(schema::JobStore::open(database_, {}), store_faults_);
-  service_ = std::make_unique<worker::Service>(io_->get_executor(), clock_, config_, process,
-                                               std::move(store), std::move(backends));
-  boost::asio::co_spawn(*io_, service_->run(), [this](const std::exception_ptr& error, int code) {
-    exit_code_ = error ? -1 : code;
-  });
+  service_ = std::make_unique<worker::Service>(io_->get_executor(), clock_, config_, process, std::move(store),
+                                               std::move(backends));
+  boost::asio::co_spawn(*io_, service_->run(),
+                        [this](const std::exception_ptr& error, int code) { exit_code_ = error ? -1 : code; });
   if (!operator_) operator_ = schema::OperatorStore::open(database_);
 }
 

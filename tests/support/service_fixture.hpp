@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
+#include <boost/asio/io_context.hpp>
 
 #include "schema/operator_store.hpp"
 #include "tests/support/faulty_store.hpp"
@@ -66,8 +66,8 @@ class ServiceFixture : public ::testing::Test {
   std::unique_ptr<worker::Service> service_;
   std::unique_ptr<schema::OperatorStore> operator_;
   std::optional<int> exit_code_;
-  std::vector<std::string> reached_;   // failpoints, in order
-  std::size_t crash_at_ = 0;           // stop for ever at the n-th of them; 0: never
+  std::vector<std::string> reached_;  // failpoints, in order
+  std::size_t crash_at_ = 0;          // stop for ever at the n-th of them; 0: never
   bool crashed_ = false;
 
  private:

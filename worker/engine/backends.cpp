@@ -19,8 +19,7 @@ Refusal Backends::refusal(const std::string& name) const {
     return {statemachine::Event::unsupported, "backend_absent",
             "This service does not serve the backend '" + name + "': it is switched off, or not part of this version.",
             std::move(detail)};
-  return {statemachine::Event::unsupported, "backend_unknown", "There is no backend of that name.",
-          std::move(detail)};
+  return {statemachine::Event::unsupported, "backend_unknown", "There is no backend of that name.", std::move(detail)};
 }
 
 }  // namespace rebottle::worker

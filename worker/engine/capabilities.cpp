@@ -32,10 +32,10 @@ bool same(const std::vector<schema::Capability>& a, const std::vector<schema::Ca
 void log_change(const std::vector<schema::Capability>& rows) {
   for (const auto& row : rows)
     log::info(row.supported ? "backend can do it" : "backend cannot do it", {{"backend", row.backend},
-                                                                              {"kind", row.kind},
-                                                                              {"version", row.version},
-                                                                              {"reason", row.reason_code},
-                                                                              {"detail", row.message}});
+                                                                             {"kind", row.kind},
+                                                                             {"version", row.version},
+                                                                             {"reason", row.reason_code},
+                                                                             {"detail", row.message}});
 }
 
 }  // namespace

@@ -27,8 +27,8 @@ class Capabilities {
   struct Answer {
     std::vector<schema::Capability> rows;
     Milliseconds at = 0;
-    bool asked = false;     // ever
-    bool asking = false;    // now
+    bool asked = false;   // ever
+    bool asking = false;  // now
     Signal answered;
   };
   [[nodiscard]] static const schema::Capability* row(const Answer& answer, const std::string& kind);

@@ -36,7 +36,8 @@ awaitable<void> wait(Clock& clock, Signal& signal, std::optional<Milliseconds> u
   Timer timer(executor, Timer::time_point::max());
   if (until) clock.arm(timer, *until);
   struct Registration {
-    Registration(Clock& c, std::list<Timer*>& w, Timer& t) : clock(c), waiting(w), at(w.insert(w.end(), &t)), timer(t) {}
+    Registration(Clock& c, std::list<Timer*>& w, Timer& t)
+        : clock(c), waiting(w), at(w.insert(w.end(), &t)), timer(t) {}
     Registration(const Registration&) = delete;
     Registration& operator=(const Registration&) = delete;
     ~Registration() {

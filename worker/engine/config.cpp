@@ -190,8 +190,10 @@ void read_backends(Reader& reader, const toml::node& node, Config& config) {
   const auto* backends = reader.table(node, "backends");
   if (backends == nullptr) return;
   for (const auto& [key, value] : *backends) {
-    if (key.str() == "docker") reader.section(value, "backends.docker", docker_keys(config.docker));
-    else reader.unknown(value, "backends.", key.str(), {"docker"});
+    if (key.str() == "docker")
+      reader.section(value, "backends.docker", docker_keys(config.docker));
+    else
+      reader.unknown(value, "backends.", key.str(), {"docker"});
   }
 }
 
@@ -208,13 +210,18 @@ Config parse_config(std::string_view text, const std::string& source) {
   Config config;
   Reader reader(source);
   for (const auto& [key, value] : root) {
-    if (key.str() == "service") reader.section(value, "service", service_keys(config.service));
-    else if (key.str() == "backends") read_backends(reader, value, config);
-    else reader.unknown(value, "", key.str(), {"service", "backends"});
+    if (key.str() == "service")
+      reader.section(value, "service", service_keys(config.service));
+    else if (key.str() == "backends")
+      read_backends(reader, value, config);
+    else
+      reader.unknown(value, "", key.str(), {"service", "backends"});
   }
-  if (config.service.pause_max_ms < config.service.pause_first_ms)
-    reader.fault(root["service"].node() ? *root["service"].node() : static_cast<const toml::node&>(root),
-                 "service.pause_max_ms", "must not be less than service.pause_first_ms");
+  if (config.service.pause_max_ms < config.service.pause_first_ms) {
+    const toml::node* named = root.at_path("service.pause_max_ms").node();
+    if (named == nullptr) named = root.at_path("service.pause_first_ms").node();
+    reader.fault(*named, "service.pause_max_ms", "must not be less than service.pause_first_ms");
+  }
   reader.finish();
   return config;
 }

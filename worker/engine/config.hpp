@@ -14,14 +14,14 @@ namespace rebottle::worker {
 struct ServiceConfig {
   std::filesystem::path db;         // empty: the default place
   std::filesystem::path state_dir;  // of snapshots; empty: where the database is
-  int drain_s = 30;            // after SIGTERM, jobs past stop are driven on for so long
-  int max_downtime_s = 300;    // of a bottle, where the job does not say
-  int attempts_max = 5;        // tries of one step
-  int pause_first_ms = 500;    // between tries; doubles each time …
-  int pause_max_ms = 30'000;   // … up to this
-  int crashes_max = 3;         // deaths of the worker in one step that make a job poison
-  int probe_interval_s = 60;   // between looks at what each backend can do
-  int leftover_retry_s = 10;   // first pause after a failed removal; grows
+  int drain_s = 30;                 // after SIGTERM, jobs past stop are driven on for so long
+  int max_downtime_s = 300;         // of a bottle, where the job does not say
+  int attempts_max = 5;             // tries of one step
+  int pause_first_ms = 500;         // between tries; doubles each time …
+  int pause_max_ms = 30'000;        // … up to this
+  int crashes_max = 3;              // deaths of the worker in one step that make a job poison
+  int probe_interval_s = 60;        // between looks at what each backend can do
+  int leftover_retry_s = 10;        // first pause after a failed removal; grows
   std::string log_level = "info";
 };
 

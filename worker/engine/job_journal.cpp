@@ -68,8 +68,10 @@ std::vector<StepItem> JobJournal::rollback_items(const std::vector<Effect>& know
   for (const auto& tried : entries_ | std::views::reverse) {
     if (tried.direction != Direction::forward || std::ranges::find(touched, tried.step) == touched.end()) continue;
     const auto effect = std::ranges::find(known, tried.effect, &Effect::name);
-    if (effect == known.end()) lost.push_back(tried.effect);
-    else if (effect->undoable) items.push_back({*effect, Direction::undo, status(Direction::undo, tried.effect)});
+    if (effect == known.end())
+      lost.push_back(tried.effect);
+    else if (effect->undoable)
+      items.push_back({*effect, Direction::undo, status(Direction::undo, tried.effect)});
   }
   for (auto& proof : forward_items(std::move(proofs))) items.push_back(std::move(proof));
   return items;

@@ -8,6 +8,7 @@
 
 #include "statemachine/machine.hpp"
 #include "worker/engine/job_journal.hpp"
+#include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 
 namespace rebottle::worker {
@@ -26,8 +27,9 @@ json args_of(const schema::Request& request) {
 std::string in_state(const schema::Job& job) { return "The job is in state " + std::string(to_string(job.state)); }
 
 json plan_json(const Plan& plan) {
-  return {{"possible", plan.possible}, {"reason_code", plan.reason_code}, {"message", plan.message},
-          {"detail", plan.detail},     {"makes", plan.makes},             {"changes", plan.changes},
+  return {{"possible", plan.possible}, {"reason_code", plan.reason_code},
+          {"message", plan.message},   {"detail", plan.detail},
+          {"makes", plan.makes},       {"changes", plan.changes},
           {"removes", plan.removes},   {"irreversible", plan.irreversible}};
 }
 
@@ -73,7 +75,7 @@ awaitable<void> Requests::answer_pending() {
 awaitable<void> Requests::answer_now(schema::Request request) {
   auto work = [this, request](schema::JobStore& store) {
     auto reply = decide(store, request);
-    store.answer(request.request_id, reply.outcome, reply.message, reply.answer.dump(), engine_.clock.now());
+    store.answer(request.request_id, reply.outcome, reply.message, to_text(reply.answer), engine_.clock.now());
     return std::pair{std::move(reply), store.freezes(engine_.clock.now())};
   };
   auto answered = co_await engine_.store.run(std::move(work));
@@ -112,15 +114,15 @@ Requests::Reply Requests::cancel(schema::JobStore& store, const schema::Request&
   if (job.state == State::queued) {
     const auto ended = store.end_queued(job.job_id, Event::cancel, engine_.clock.now(), request.requested_by,
                                         "cancelled", "Cancelled by " + request.requested_by + " before it was claimed.",
-                                        json{{"cancelled_by", request.requested_by}}.dump());
+                                        to_text({{"cancelled_by", request.requested_by}}));
     if (ended.has_error()) return {"failed", ended.error().message(), state};
     return {"done", "The job is cancelled; the bottle was not touched.", {{"state", "cancelled"}}};
   }
   const auto recorded = store.request_cancel(job.job_id, request.requested_by, engine_.clock.now());
   if (recorded.has_error()) return {"failed", recorded.error().message(), state};
   if (answer.verdict == Verdict::ignored)
-    return {job.state == State::cancelled ? "done" : "refused",
-            in_state(job) + "; " + std::string(answer.why) + ".", state};
+    return {job.state == State::cancelled ? "done" : "refused", in_state(job) + "; " + std::string(answer.why) + ".",
+            state};
   if (answer.to == State::rollback)
     return {"done",
             job.state == State::verify
@@ -130,18 +132,19 @@ Requests::Reply Requests::cancel(schema::JobStore& store, const schema::Request&
   return {"done", "The job will end as cancelled at its next safe point; the bottle is not touched.", state};
 }
 
-Requests::Reply Requests::retry(schema::JobStore& store, const schema::Request& request,
-                                const schema::Job& job) const {
+Requests::Reply Requests::retry(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const {
   const auto now = engine_.clock.now();
   const auto& by = request.requested_by;
   if (job.state == State::needs_attention) {
     const auto moved = store.decide_attention(job.job_id, engine_.epoch_id, Event::retry, now, by, request.args);
     if (moved.has_error()) return {"failed", moved.error().message(), {}};
-    return {"done", "Step " + std::string(to_string(moved->state)) + " is tried again, after a look at the bottle.",
+    return {"done",
+            "Step " + std::string(to_string(moved->state)) + " is tried again, after a look at the bottle.",
             {{"job_id", job.job_id}, {"state", to_string(moved->state)}}};
   }
   if (!statemachine::is_final(job.state))
-    return {"refused", in_state(job) + " and goes on by itself; a retry is for jobs that ended or need attention.",
+    return {"refused",
+            in_state(job) + " and goes on by itself; a retry is for jobs that ended or need attention.",
             {{"state", to_string(job.state)}}};
   if (job.approval.expires_at && now >= *job.approval.expires_at)
     return {"refused", "The approval has expired; approve anew.", {{"expires_at", *job.approval.expires_at}}};
@@ -175,17 +178,19 @@ Requests::Reply Requests::freeze(schema::JobStore& store, const schema::Request&
   if (args.contains("expires_at") && args["expires_at"].is_number_integer())
     freeze.expires_at = args["expires_at"].get<Milliseconds>();
   const auto id = store.add_freeze(freeze);
-  return {"done", "Frozen: nothing is claimed or stopped there; a job that is past snapshot finishes.",
+  return {"done",
+          "Frozen: nothing is claimed or stopped there; a job that is past snapshot finishes.",
           {{"freeze_id", id}}};
 }
 
 Requests::Reply Requests::unfreeze(schema::JobStore& store, const schema::Request& request) const {
   const auto lifted = store.lift_freezes(request.backend, request.bottle, engine_.clock.now());
   if (lifted == 0)
-    return {"refused", "No freeze names exactly this backend and bottle; list the freezes and name one of them.",
+    return {"refused",
+            "No freeze names exactly this backend and bottle; list the freezes and name one of them.",
             {{"lifted", 0}}};
-  return {"done", std::to_string(lifted) + (lifted == 1 ? " freeze lifted." : " freezes lifted."),
-          {{"lifted", lifted}}};
+  return {
+      "done", std::to_string(lifted) + (lifted == 1 ? " freeze lifted." : " freezes lifted."), {{"lifted", lifted}}};
 }
 
 awaitable<void> Requests::answer_later(schema::Request request) {
@@ -217,7 +222,7 @@ awaitable<void> Requests::send(schema::Request request, Reply reply) {
                                  {"outcome", reply.outcome},
                                  {"detail", reply.message}});
   auto work = [id = request.request_id, reply = std::move(reply), now = engine_.clock.now()](schema::JobStore& store) {
-    store.answer(id, reply.outcome, reply.message, reply.answer.dump(), now);
+    store.answer(id, reply.outcome, reply.message, to_text(reply.answer), now);
   };
   co_await engine_.store.run(std::move(work));
 }
@@ -288,11 +293,11 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
     return Loaded{store.job(id), store.journal(id)};
   };
   auto loaded = co_await engine_.store.run(std::move(read));
-  if (loaded.job.has_error())
-    co_return Reply{"refused", "There is no such job; list the jobs to find its number.", {}};
+  if (loaded.job.has_error()) co_return Reply{"refused", "There is no such job; list the jobs to find its number.", {}};
   const auto& job = *loaded.job;
   if (job.state != State::needs_attention)
-    co_return Reply{"refused", in_state(job) + "; only a job that needs attention is resolved by hand.",
+    co_return Reply{"refused",
+                    in_state(job) + "; only a job that needs attention is resolved by hand.",
                     {{"state", to_string(job.state)}}};
   json data = args_of(request);
   auto* backend = engine_.backends.find(job.approval.backend);
@@ -308,17 +313,18 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
     }
     if (!failure.empty()) data["observed"] = {{"error", failure}};
     if (failure.empty() && two_agents_run(data["observed"]))
-      co_return Reply{"refused", "Two agents run on this bottle: stop one of them, or ask for rollback or retry.",
+      co_return Reply{"refused",
+                      "Two agents run on this bottle: stop one of them, or ask for rollback or retry.",
                       {{"observed", data["observed"]}}};
   } else {
     data["observed"] = {{"error", "the backend is not served"}};
   }
   auto work = [&engine = engine_, request, data](schema::JobStore& store) {
     auto moved = store.decide_attention(*request.job_id, engine.epoch_id, Event::resolve, engine.clock.now(),
-                                        request.requested_by, data.dump());
+                                        request.requested_by, to_text(data));
     const auto message = moved.has_error() ? moved.error().message() : std::string("The job is resolved.");
     store.answer(request.request_id, moved.has_error() ? "failed" : "done", message,
-                 json{{"observed", data["observed"]}}.dump(), engine.clock.now());
+                 to_text({{"observed", data["observed"]}}), engine.clock.now());
   };
   co_await engine_.store.run(std::move(work));
   engine_.look_again();

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "worker/engine/job_runner.hpp"
+#include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 #include "worker/engine/notify.hpp"
 #include "worker/engine/takeover.hpp"
@@ -16,12 +17,12 @@ using statemachine::to_string;
 
 namespace {
 
-constexpr Milliseconds look_again = 5'000;        // the slow look that needs no wake-up
-constexpr Milliseconds claim_pause = 1'000;       // after a claim that failed, for that job
-constexpr Milliseconds stray_pause = 5'000;       // after a job's coroutine ended before its time
-constexpr Milliseconds database_pause = 1'000;    // after a database error
-constexpr int refusals_at_once = 64;             // of one backend
-constexpr int wal_pages_max = 10'000;             // 40 MB: something keeps the WAL from being copied back
+constexpr Milliseconds look_again = 5'000;      // the slow look that needs no wake-up
+constexpr Milliseconds claim_pause = 1'000;     // after a claim that failed, for that job
+constexpr Milliseconds stray_pause = 5'000;     // after a job's coroutine ended before its time
+constexpr Milliseconds database_pause = 1'000;  // after a database error
+constexpr int refusals_at_once = 64;            // of one backend
+constexpr int wal_pages_max = 10'000;           // 40 MB: something keeps the WAL from being copied back
 
 }  // namespace
 
@@ -211,7 +212,7 @@ awaitable<std::optional<Refusal>> Scheduler::refusal_of(const schema::Job& job) 
 awaitable<void> Scheduler::refuse(schema::Job job, Refusal refusal) {
   auto work = [&engine = engine_, job_id = job.job_id, refusal, now = engine_.clock.now()](schema::JobStore& store) {
     return store.end_queued(job_id, refusal.event, now, engine.worker(), refusal.reason_code, refusal.message,
-                            refusal.detail.dump());
+                            to_text(refusal.detail));
   };
   const auto ended = co_await engine_.store.run(std::move(work));
   if (ended.has_error()) co_return;  // cancelled meanwhile
@@ -270,9 +271,10 @@ void Scheduler::wal_pages(int pages) {
   if (stuck == wal_stuck_) return;
   wal_stuck_ = stuck;
   if (stuck)
-    log::error("claiming pauses: the database's WAL cannot shrink because a reader holds it; find it with "
-               "`fuser` on the -shm file",
-               {{"wal_pages", pages}});
+    log::error(
+        "claiming pauses: the database's WAL cannot shrink because a reader holds it; find it with "
+        "`fuser` on the -shm file",
+        {{"wal_pages", pages}});
   else
     log::info("claiming goes on: the database's WAL has shrunk", {{"wal_pages", pages}});
   engine_.look_again();

@@ -82,7 +82,8 @@ awaitable<void> Service::start() {
   if (engine_.stage != Stage::serving) co_return;
   ready_ = true;
   notify::ready("Ready");
-  log::info("service is ready", {{"epoch", engine_.epoch_id}, {"jobs_taken_over", static_cast<Milliseconds>(jobs_.size())}});
+  log::info("service is ready",
+            {{"epoch", engine_.epoch_id}, {"jobs_taken_over", static_cast<Milliseconds>(jobs_.size())}});
   background_.spawn("leftovers", leftovers_.sweep());
   background_.spawn("capabilities", capabilities_.keep_fresh());
   co_await scheduler_.run();
@@ -100,8 +101,10 @@ awaitable<void> Service::feed_watchdog() {
 }
 
 void Service::stop() {
-  if (engine_.stage == Stage::serving) log::info("asked to stop: draining", {{"epoch", engine_.epoch_id}});
-  else log::warning("asked to stop again: halting", {{"epoch", engine_.epoch_id}});
+  if (engine_.stage == Stage::serving)
+    log::info("asked to stop: draining", {{"epoch", engine_.epoch_id}});
+  else
+    log::warning("asked to stop again: halting", {{"epoch", engine_.epoch_id}});
   enter(engine_.stage == Stage::serving ? Stage::draining : Stage::halting);
 }
 

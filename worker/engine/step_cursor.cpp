@@ -32,6 +32,17 @@ std::string text_of(const StepItem& item) {
 
 }  // namespace
 
+StepEnd ended(Outcome outcome, std::string reason_code, std::string message, json detail) {
+  StepEnd end;
+  end.outcome = outcome;
+  end.reason_code = std::move(reason_code);
+  end.message = std::move(message);
+  end.detail = std::move(detail);
+  return end;
+}
+
+StepEnd cut_short() { return ended(Outcome::transient, "cancelled", "The step was cut short by a cancel."); }
+
 StepCursor::StepCursor(std::vector<StepItem> items) : items_(std::move(items)) {
   want_ = items_.empty() ? Want::end : Want::observe;
 }
@@ -50,7 +61,7 @@ void StepCursor::close(bool adopted, const json& result) {
 }
 
 void StepCursor::stop(Outcome outcome, std::string reason_code, std::string message, json detail) {
-  end_ = {outcome, std::move(reason_code), std::move(message), std::move(detail), item().effect.name,
+  end_ = {outcome,          std::move(reason_code), std::move(message), std::move(detail), item().effect.name,
           item().direction, doubtful_.has_value()};
   want_ = Want::end;
 }
@@ -92,8 +103,10 @@ void StepCursor::observed_after_failure(const Observed& seen) {
 void StepCursor::performed(const Performed& done) {
   if (done.outcome == Outcome::done) return close(false, done.result);
   doubtful_ = done;
-  if (doubtful(done.outcome)) want_ = Want::observe;
-  else stop(done.outcome, done.reason_code, done.message, done.detail);
+  if (doubtful(done.outcome))
+    want_ = Want::observe;
+  else
+    stop(done.outcome, done.reason_code, done.message, done.detail);
 }
 
 std::optional<StepCursor::Closed> StepCursor::take_closed() { return std::exchange(closed_, std::nullopt); }

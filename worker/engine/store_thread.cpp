@@ -15,10 +15,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds poll_pause{10};          // another process's commit is seen within two of these
-constexpr milliseconds check_pause{1'000};      // between looks at the file's identity
-constexpr milliseconds checkpoint_pause{100};   // between checkpoints, while anybody writes
-constexpr std::size_t batch_max = 64;           // bounds the pages of one transaction
+constexpr milliseconds poll_pause{10};         // another process's commit is seen within two of these
+constexpr milliseconds check_pause{1'000};     // between looks at the file's identity
+constexpr milliseconds checkpoint_pause{100};  // between checkpoints, while anybody writes
+constexpr std::size_t batch_max = 64;          // bounds the pages of one transaction
 
 }  // namespace
 
@@ -61,8 +61,10 @@ boost::asio::awaitable<void> StoreThread::submit(std::shared_ptr<Item> item) {
 void StoreThread::loop() {
   for (;;) {
     auto batch = next_batch();
-    if (!batch.empty()) run_batch(batch);
-    else if (const std::lock_guard lock(mutex_); stopping_ && queue_.empty()) return;
+    if (!batch.empty())
+      run_batch(batch);
+    else if (const std::lock_guard lock(mutex_); stopping_ && queue_.empty())
+      return;
     look_around();
   }
 }
@@ -98,8 +100,10 @@ void StoreThread::run_batch(const Batch& batch) {
   }
   grown_ = true;
   for (const auto& item : batch) {
-    if (item->error) report(item->error);
-    else item->error = broken;
+    if (item->error)
+      report(item->error);
+    else
+      item->error = broken;
     // The item's own references end here, so that the coroutine owns what is left.
     item->work = nullptr;
     std::exchange(item->resume, nullptr)();

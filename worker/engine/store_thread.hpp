@@ -27,9 +27,9 @@ class StoreThread {
  public:
   // Called on the logic thread.
   struct Callbacks {
-    std::function<void()> changed;                       // another process committed
-    std::function<void(const std::string&)> broken;      // a fatal StoreError: the service must stop
-    std::function<void(int pages)> wal_pages;            // the WAL's size after each checkpoint
+    std::function<void()> changed;                   // another process committed
+    std::function<void(const std::string&)> broken;  // a fatal StoreError: the service must stop
+    std::function<void(int pages)> wal_pages;        // the WAL's size after each checkpoint
   };
 
   // `store` is used by the new thread alone from now on. `logic` outlives the thread's last completion.
@@ -51,8 +51,8 @@ class StoreThread {
  private:
   struct Item {
     std::function<void(schema::JobStore&)> work;
-    std::function<void()> resume;      // posts the waiting coroutine to the logic thread
-    std::exception_ptr error;  // of the item, or of its batch
+    std::function<void()> resume;  // posts the waiting coroutine to the logic thread
+    std::exception_ptr error;      // of the item, or of its batch
   };
   using Batch = std::vector<std::shared_ptr<Item>>;
 

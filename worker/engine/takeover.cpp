@@ -7,6 +7,7 @@
 #include "statemachine/machine.hpp"
 #include "worker/engine/identity.hpp"
 #include "worker/engine/job_journal.hpp"
+#include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 
 namespace rebottle::worker {
@@ -40,7 +41,7 @@ std::string data_of(const schema::Job& job, const Evidence& evidence, bool crash
     data["cause"] = {{"reason_code", job.reason_code},
                      {"message", job.message},
                      {"detail", json::parse(job.detail, nullptr, false)}};
-  return data.dump();
+  return to_text(data);
 }
 
 }  // namespace
@@ -77,8 +78,8 @@ awaitable<std::optional<schema::Job>> take_over(Engine& engine, schema::Job job)
   // Past the poison the next step begins with a clean count.
   auto work = [&engine, ending, event, kept = event == Event::poison ? 0 : crashes,
                data = data_of(job, evidence, crash, crashes, event)](schema::JobStore& store) mutable {
-    auto taken = store.take_over(ending.job_id, engine.epoch_id, event, ending.state, kept, ending.now, ending.actor,
-                                 data);
+    auto taken =
+        store.take_over(ending.job_id, engine.epoch_id, event, ending.state, kept, ending.now, ending.actor, data);
     if (taken.has_error() || ending.leftovers.empty()) return taken;
     ending.fence = taken->fence;
     return store.advance(ending);

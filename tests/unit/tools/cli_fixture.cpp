@@ -60,7 +60,7 @@ CliTest::~CliTest() {
 }
 
 fs::path CliTest::write_file(const std::string& name, const std::string& text) const {
-  const auto path = directory_ / name;
+  auto path = directory_ / name;
   std::ofstream(path, std::ios::binary) << text;
   return path;
 }
@@ -138,6 +138,15 @@ std::int64_t CliTest::insert(const Wish& wish) {
   return reader_->job_of_approval(wish.approval_id).value().job_id;
 }
 
+void CliTest::insert_many(int count) {
+  store();
+  run_sql(database(),
+          "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2) "
+          "INSERT INTO approvals (approval_id, kind, backend, bottle, args, approved_by) "
+          "SELECT 'many-' || i, 'capability_block', 'docker', 'many-' || i, ?1, 'alice' FROM n",
+          {Wish{}.args}, {count});
+}
+
 schema::Job CliTest::claim(std::int64_t job_id) {
   const auto bottle = store().job(job_id).value().approval.bottle;
   return store().claim(job_id, epoch_id_, bottle, now_, "worker:1").value();
@@ -154,7 +163,7 @@ schema::Job CliTest::drive(std::int64_t job_id, const std::vector<Event>& events
     advance.state = job.state;
     advance.now = ++now_;
     advance.actor = "worker:1";
-    advance.move.emplace();
+    advance.move = schema::Advance::Move{};
     advance.move->event = event;
     advance.move->to = answer.to;
     advance.move->attempt = 1;

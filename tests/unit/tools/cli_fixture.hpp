@@ -55,6 +55,8 @@ class CliTest : public ::testing::Test {
     schema::Milliseconds scheduled_at = 0;
   };
   std::int64_t insert(const Wish& wish);
+  // That many approvals in one statement, each on a bottle of its own.
+  void insert_many(int count);
 
   schema::Job claim(std::int64_t job_id);
   // Moves a claimed job by these events; the last one gets the texts.

@@ -135,7 +135,7 @@ TEST_F(List, ShowsTheUnfinishedHoweverOldAndTheLatest) {
 }
 
 TEST_F(List, AllGoesPastOnePageOfTheStore) {
-  for (int i = 0; i < 501; ++i) insert({.approval_id = "p" + std::to_string(i), .bottle = "b" + std::to_string(i)});
+  insert_many(501);
   EXPECT_EQ(std::ranges::count(run({"list", "--all", "-o", "name"}).out, '\n'), 501);
 }
 
@@ -174,7 +174,7 @@ TEST_F(List, ShowNamesTheRetryPause) {
   advance.state = job.state;
   advance.now = now_;
   advance.actor = "worker:1";
-  advance.move.emplace();
+  advance.move = schema::Advance::Move{};
   advance.move->event = Event::step_retry;
   advance.move->to = job.state;
   advance.move->attempt = 2;

@@ -137,18 +137,24 @@ TEST_F(Smoke, CtrlCEndsAWaitWith130) {
 }
 
 TEST_F(Smoke, ACommitOfAnotherProcessIsSeenAtOnce) {
-  const auto job = insert({.approval_id = "prop-1"});
-  Pipe out;
-  Pipe err;
-  Process process({"--db", database().string(), "watch", std::to_string(job), "-o", "jsonl"}, out.ends[1], err.ends[1]);
-  out.close_writer();
-  err.close_writer();
-  read_from(out.ends[0], "enqueued");
-  const auto before = steady_clock::now();
-  succeed(job);
-  EXPECT_THAT(read_from(out.ends[0]), HasSubstr(R"("to_state":"succeeded")"));
-  EXPECT_LT(steady_clock::now() - before, std::chrono::milliseconds(900)) << "that was the slow tick, not the commit";
-  EXPECT_EQ(process.wait(), 0);
+  // A busy machine may delay one of them; all of them are late only if the commit goes unnoticed until the slow tick.
+  auto fastest = steady_clock::duration::max();
+  for (int i = 0; i < 10 && fastest > std::chrono::milliseconds(200); ++i) {
+    const auto job = insert({.approval_id = "prop-" + std::to_string(i), .bottle = "dev-" + std::to_string(i)});
+    Pipe out;
+    Pipe err;
+    Process process({"--db", database().string(), "watch", std::to_string(job), "-o", "jsonl"}, out.ends[1],
+                    err.ends[1]);
+    out.close_writer();
+    err.close_writer();
+    read_from(out.ends[0], "enqueued");
+    const auto before = steady_clock::now();
+    ASSERT_TRUE(store().end_queued(job, statemachine::Event::cancel, ++now_, "worker:1", "cancelled", "", "{}"));
+    EXPECT_THAT(read_from(out.ends[0], R"("to_state":"cancelled")"), HasSubstr(R"("to_state":"cancelled")"));
+    fastest = std::min(fastest, steady_clock::now() - before);
+    EXPECT_EQ(process.wait(), 0);
+  }
+  EXPECT_LE(fastest, std::chrono::milliseconds(200));
 }
 
 TEST_F(Smoke, AFullDiskUnderTheOutputIsAFailure) {

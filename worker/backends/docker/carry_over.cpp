@@ -33,11 +33,12 @@ std::vector<std::string> strings_of(const json& list) {
 }
 
 // The engine puts a person's entries first and the image's other variables after them, in the image's order. So the
-// shortest front whose rest is exactly that is what a person set, even where it repeats the image's value.
+// shortest front whose rest is exactly that is what a person set, even where it repeats the image's value. Where no
+// rest is left, the order says nothing (another engine's, or every variable was set): then it goes entry by entry.
 json own_environment(const json& container, const json& image) {
   const auto all = strings_of(container);
   const auto inherited = strings_of(image);
-  for (std::size_t own = 0; own <= all.size(); ++own) {
+  for (std::size_t own = 0; own < all.size(); ++own) {
     std::set<std::string> set_by_person;
     for (std::size_t i = 0; i < own; ++i) set_by_person.insert(variable_of(all[i]));
     std::vector<std::string> rest;
@@ -46,7 +47,6 @@ json own_environment(const json& container, const json& image) {
     if (std::equal(all.begin() + static_cast<std::ptrdiff_t>(own), all.end(), rest.begin(), rest.end()))
       return std::vector<std::string>(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(own));
   }
-  // Another engine's order: entry by entry.
   json out = json::array();
   for (const auto& entry : all)
     if (std::ranges::find(inherited, entry) == inherited.end()) out.push_back(entry);

@@ -16,8 +16,8 @@ namespace {
 constexpr std::string_view blanks = " \t\v\f\r";
 
 struct Instruction {
-  std::string text;                // continuation lines joined, comments taken out
-  std::size_t first = 0;           // physical lines, from 0
+  std::string text;       // continuation lines joined, comments taken out
+  std::size_t first = 0;  // physical lines, from 0
   std::size_t last = 0;
   std::vector<std::string> lines;  // as written, without comments and empty lines in between
 };
@@ -128,6 +128,7 @@ class Reader {
   std::string read(const Instruction& instruction) {
     line_ = instruction.first + 1;
     auto words = split_words(instruction.text);
+    if (words.empty()) return {};  // nothing but an escape
     const auto keyword = lower_case(words.front());
     words.erase(words.begin());
     return judge(keyword, words);

@@ -97,7 +97,10 @@ int stop_timeout_s(const Engine& engine, const JobView& job) {
 // Where a container stands that is to go from one name to another.
 awaitable<Observed> observe_rename(Engine& engine, json container, std::string from, std::string to) {
   const auto name = container_name(container);
-  if (name == to) co_return seen_as(World::present);
+  if (name == to) {
+    json result = {{"container_id", at(container, "Id")}, {"name", name}};
+    co_return Observed{World::present, std::move(result), {}};
+  }
   if (name != from) co_return seen_as(World::foreign, "the container is called " + name);
   const auto in_the_way = co_await see_container_named(engine, to);
   if (in_the_way.unclear()) co_return unclear(in_the_way);
@@ -224,14 +227,15 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
     if (old.unclear()) co_return failure(old.reply, "inspect the old container");
     if (old.here() && is_running(old.doc)) co_return two_agents(job.old_id());
   }
-  json policy = forward ? at(job.baseline(), "restart_policy") : no_restart();
-  const auto armed = co_await set_restart_policy(engine, job.new_id(), std::move(policy));
-  if (armed.outcome != Outcome::done) co_return armed;
   if (!forward) {
+    // First the stop: the policy of a container that is between two crashes cannot be set.
     const int timeout_s = stop_timeout_s(engine, job);
-    auto stopped = co_await stop(engine, job.new_id(), timeout_s);
-    co_return stopped;
+    const auto stopped = co_await stop(engine, job.new_id(), timeout_s);
+    if (stopped.outcome != Outcome::done) co_return stopped;
   }
+  json policy = forward ? at(job.baseline(), "restart_policy") : no_restart();
+  auto armed = co_await set_restart_policy(engine, job.new_id(), std::move(policy));
+  if (armed.outcome != Outcome::done || !forward) co_return armed;
   auto out = co_await start(engine, job.new_id());
   if (out.outcome != Outcome::done) co_return out;
   const auto started = co_await see_container(engine, job.new_id());

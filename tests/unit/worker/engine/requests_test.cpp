@@ -63,19 +63,18 @@ TEST_P(RequestCancel, EndsTheJobAtItsNextSafePoint) {
   EXPECT_EQ(history_fault(id), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    EveryStep, RequestCancel,
-    ::testing::Values(CancelCase{"admit", Direction::forward, State::cancelled, "done"},
-                      CancelCase{"build", Direction::forward, State::cancelled, "done"},
-                      CancelCase{"create_new", Direction::forward, State::cancelled, "done"},
-                      CancelCase{"tag_old", Direction::forward, State::cancelled, "done"},
-                      CancelCase{"stop_old", Direction::forward, State::rolled_back, "done"},
-                      CancelCase{"park_old", Direction::forward, State::rolled_back, "done"},
-                      CancelCase{"place_new", Direction::forward, State::rolled_back, "done"},
-                      CancelCase{"start_new", Direction::forward, State::rolled_back, "done"},
-                      CancelCase{"healthy", Direction::forward, State::rolled_back, "done"},
-                      CancelCase{"park_old", Direction::undo, State::rolled_back, "refused"},
-                      CancelCase{"old_runs", Direction::forward, State::rolled_back, "refused"}));
+INSTANTIATE_TEST_SUITE_P(EveryStep, RequestCancel,
+                         ::testing::Values(CancelCase{"admit", Direction::forward, State::cancelled, "done"},
+                                           CancelCase{"build", Direction::forward, State::cancelled, "done"},
+                                           CancelCase{"create_new", Direction::forward, State::cancelled, "done"},
+                                           CancelCase{"tag_old", Direction::forward, State::cancelled, "done"},
+                                           CancelCase{"stop_old", Direction::forward, State::rolled_back, "done"},
+                                           CancelCase{"park_old", Direction::forward, State::rolled_back, "done"},
+                                           CancelCase{"place_new", Direction::forward, State::rolled_back, "done"},
+                                           CancelCase{"start_new", Direction::forward, State::rolled_back, "done"},
+                                           CancelCase{"healthy", Direction::forward, State::rolled_back, "done"},
+                                           CancelCase{"park_old", Direction::undo, State::rolled_back, "refused"},
+                                           CancelCase{"old_runs", Direction::forward, State::rolled_back, "refused"}));
 
 TEST_F(RequestAnswer, CancelAbandonsAnInterruptibleEffectAtOnce) {
   world_.faults = {{.effect = "build", .trouble = Trouble::hangs, .times = always}};
@@ -105,7 +104,8 @@ TEST_F(RequestAnswer, CancelEndsARetryPause) {
 
 TEST_F(RequestAnswer, CancelOfAQueuedJobEndsItUnclaimed) {
   start();
-  const auto id = approve("dev-1", [&](schema::Approval& approval) { approval.scheduled_at = clock_.now() + 3'600'000; });
+  const auto id =
+      approve("dev-1", [&](schema::Approval& approval) { approval.scheduled_at = clock_.now() + 3'600'000; });
   clock_moves_ = false;
   const auto answer = answered(request("cancel", id));
 
@@ -332,7 +332,8 @@ TEST_F(RequestAnswer, PlanTellsWhatWouldHappenAndTouchesNothing) {
 
 TEST_F(RequestAnswer, PlanOfAJob) {
   start();
-  const auto id = approve("dev-7", [&](schema::Approval& approval) { approval.scheduled_at = clock_.now() + 3'600'000; });
+  const auto id =
+      approve("dev-7", [&](schema::Approval& approval) { approval.scheduled_at = clock_.now() + 3'600'000; });
   clock_moves_ = false;
   const auto answer = answered(request("plan", id));
 
@@ -361,7 +362,8 @@ TEST_F(RequestAnswer, PlanNamesTheRefusalThatTheJobWouldEndWith) {
 
 TEST_F(RequestAnswer, RequestsThatWaitedForTheServiceAreAnsweredOnceAtItsStart) {
   start();
-  const auto id = approve("dev-1", [&](schema::Approval& approval) { approval.scheduled_at = clock_.now() + 3'600'000; });
+  const auto id =
+      approve("dev-1", [&](schema::Approval& approval) { approval.scheduled_at = clock_.now() + 3'600'000; });
   ASSERT_TRUE(run_until([&] { return service_->serving(); }, "ready"));
   EXPECT_EQ(stop(), 0);
   const auto first = request("cancel", id);

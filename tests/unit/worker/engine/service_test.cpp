@@ -35,10 +35,9 @@ TEST_F(ServiceJob, SucceedsInTheExactOrder) {
   ASSERT_TRUE(run_to_end(id));
 
   EXPECT_EQ(job(id).state, State::succeeded);
-  EXPECT_THAT(world_.calls,
-              ElementsAre("dev-1 perform admit", "dev-1 perform build", "dev-1 perform create_new",
-                          "dev-1 perform tag_old", "dev-1 perform stop_old", "dev-1 perform park_old",
-                          "dev-1 perform place_new", "dev-1 perform start_new", "dev-1 perform healthy"));
+  EXPECT_THAT(world_.calls, ElementsAre("dev-1 perform admit", "dev-1 perform build", "dev-1 perform create_new",
+                                        "dev-1 perform tag_old", "dev-1 perform stop_old", "dev-1 perform park_old",
+                                        "dev-1 perform place_new", "dev-1 perform start_new", "dev-1 perform healthy"));
   EXPECT_THAT(events(id), ElementsAre("claim:prepare", "step_done:snapshot", "step_done:stop", "step_done:apply",
                                       "step_done:restart", "step_done:verify", "step_done:succeeded"));
   EXPECT_EQ(world_.inconsistency("dev-1", State::succeeded), "");
@@ -520,8 +519,7 @@ TEST_F(ServiceRollback, UndoesInReverseWhatWasDone) {
 class ServiceRollbackTrouble : public ServiceRollback, public ::testing::WithParamInterface<Trouble> {};
 
 TEST_P(ServiceRollbackTrouble, IsSurvivedIfItPasses) {
-  const auto id =
-      fail_and({{.effect = "park_old", .trouble = GetParam(), .direction = Direction::undo, .times = 2}});
+  const auto id = fail_and({{.effect = "park_old", .trouble = GetParam(), .direction = Direction::undo, .times = 2}});
   ASSERT_TRUE(run_to_end(id));
 
   EXPECT_EQ(job(id).state, State::rolled_back);
@@ -534,10 +532,8 @@ INSTANTIATE_TEST_SUITE_P(EveryKind, ServiceRollbackTrouble,
 
 TEST_F(ServiceRollback, SilentEngineIsTriedUntilItWorksWithAnAlert) {
   config_.service.max_downtime_s = 60;
-  const auto id = fail_and({{.effect = "stop_old",
-                             .trouble = Trouble::see_unknown,
-                             .direction = Direction::undo,
-                             .times = 100}});
+  const auto id =
+      fail_and({{.effect = "stop_old", .trouble = Trouble::see_unknown, .direction = Direction::undo, .times = 100}});
   ::testing::internal::CaptureStderr();
   ASSERT_TRUE(run_to_end(id));
   const auto log = ::testing::internal::GetCapturedStderr();

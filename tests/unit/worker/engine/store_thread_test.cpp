@@ -3,8 +3,10 @@
 #include "worker/engine/store_thread.hpp"
 
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
@@ -71,7 +73,8 @@ class StoreThreadTest : public ::testing::Test {
 
 TEST_F(StoreThreadTest, ReturnsWhatTheWorkReturned) {
   std::optional<std::string> id;
-  spawn<std::string>(*thread_, [](schema::JobStore& store) { return store.instance_id(); }, id);
+  spawn<std::string>(
+      *thread_, [](schema::JobStore& store) { return store.instance_id(); }, id);
   ASSERT_TRUE(run_until([&] { return id.has_value(); }));
 
   EXPECT_FALSE(id->empty());
@@ -88,7 +91,8 @@ TEST_F(StoreThreadTest, ExceptionOfOneItemLeavesItsNeighboursAlone) {
       caught = known.what();
     }
   });
-  spawn<int>(*thread_, [](schema::JobStore&) { return 7; }, neighbour);
+  spawn<int>(
+      *thread_, [](schema::JobStore&) { return 7; }, neighbour);
   ASSERT_TRUE(run_until([&] { return neighbour.has_value() && !caught.empty(); }));
 
   EXPECT_EQ(caught, "no");
@@ -101,9 +105,17 @@ TEST_F(StoreThreadTest, WhatWaitsTogetherIsCommittedTogether) {
   gate.lock();
   std::optional<int> first;
   // While the first one holds the thread, the others queue up.
-  spawn<int>(*thread_, [&gate](schema::JobStore&) { const std::lock_guard wait(gate); return 0; }, first);
+  spawn<int>(
+      *thread_,
+      [&gate](schema::JobStore&) {
+        const std::lock_guard wait(gate);
+        return 0;
+      },
+      first);
   io_.poll();
-  for (auto& result : results) spawn<int>(*thread_, [](schema::JobStore&) { return 1; }, result);
+  for (auto& result : results)
+    spawn<int>(
+        *thread_, [](schema::JobStore&) { return 1; }, result);
   io_.restart();
   io_.poll();
   gate.unlock();
@@ -137,10 +149,16 @@ TEST_F(StoreThreadTest, FatalErrorIsReported) {
   EXPECT_THAT(broken_, ::testing::HasSubstr("scripted"));
 }
 
+milliseconds median(std::vector<milliseconds> times) {
+  std::ranges::sort(times);
+  return times[times.size() / 2];
+}
+
 TEST_F(StoreThreadTest, CommitOfAnotherProcessIsNoticedWithin20Milliseconds) {
   auto other = schema::JobStore::open(directory_ / "rebottle.db", {});
   ASSERT_TRUE(run_until([&] { return thread_->idle(); }));
   std::vector<milliseconds> delays;
+  std::vector<milliseconds> naps;  // what a sleep of 10 ms really takes on this machine now
   for (int i = 0; i < 21; ++i) {
     const int before = changes_;
     schema::Freeze freeze;
@@ -150,11 +168,14 @@ TEST_F(StoreThreadTest, CommitOfAnotherProcessIsNoticedWithin20Milliseconds) {
     const auto committed = steady_clock::now();
     ASSERT_TRUE(run_until([&] { return changes_ > before; }));
     delays.push_back(std::chrono::duration_cast<milliseconds>(changed_at_ - committed));
+    const auto lay_down = steady_clock::now();
+    ::poll(nullptr, 0, 10);
+    naps.push_back(std::chrono::duration_cast<milliseconds>(steady_clock::now() - lay_down));
   }
-  std::ranges::sort(delays);
-  RecordProperty("median_ms", static_cast<int>(delays[10].count()));
+  RecordProperty("median_ms", static_cast<int>(median(delays).count()));
 
-  EXPECT_LE(delays[10].count(), 40) << "the bound of 20 ms, doubled for a busy machine";
+  // 20 ms where a nap of 10 ms takes 10; in proportion on a machine that is busy with other things.
+  EXPECT_LE(median(delays).count(), 2 * std::max<std::int64_t>(10, median(naps).count()));
 }
 
 }  // namespace
