@@ -1,4 +1,6 @@
 // Whole jobs that succeed on a real engine, and what they carry over. Not here: what goes wrong.
+#include <gmock/gmock.h>
+
 #include <fstream>
 
 #include "tests/docker/docker_case.hpp"
