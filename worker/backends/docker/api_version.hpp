@@ -3,7 +3,6 @@
 #pragma once
 
 #include <charconv>
-#include <compare>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,7 +12,10 @@ namespace rebottle::worker::docker {
 struct ApiVersion {
   int major = 0;
   int minor = 0;
-  friend constexpr auto operator<=>(const ApiVersion&, const ApiVersion&) = default;
+  friend constexpr bool operator==(const ApiVersion&, const ApiVersion&) = default;
+  friend constexpr bool operator<(const ApiVersion& left, const ApiVersion& right) {
+    return left.major != right.major ? left.major < right.major : left.minor < right.minor;
+  }
   [[nodiscard]] std::string text() const { return std::to_string(major) + "." + std::to_string(minor); }
 };
 

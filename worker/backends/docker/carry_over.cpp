@@ -176,11 +176,12 @@ void carry_host_config(const json& container, CarryOver& out) {
 }
 
 json endpoint_settings(const std::string& network, const json& endpoint, const std::string& own_id, CarryOver& out) {
+  const std::string place = "NetworkSettings.Networks[" + network + "].";
   json settings = json::object();
   for (const auto& [field, value] : endpoint.items()) {
     const CarryRow* const row = carry_row("Endpoint", field);
     if (row == nullptr || row->carry == Carry::refused) {
-      if (!is_default(value)) out.refused.push_back("NetworkSettings.Networks[" + network + "]." + field);
+      if (!is_default(value)) out.refused.push_back(place + field);
     } else if (row->carry == Carry::copied && !value.is_null()) {
       settings[field] = value;
     }
@@ -249,10 +250,11 @@ json fingerprint(const json& container) {
     for (const auto& [field, value] : member(container, section).items()) add(section + ("." + field), value);
   for (const auto& [name, endpoint] : member(member(container, "NetworkSettings"), "Networks").items()) {
     // The id tells a network from another one of the same name that was made later.
-    add("Networks[" + name + "].NetworkID", member(endpoint, "NetworkID"));
+    const std::string place = "Networks[" + name + "].";
+    add(place + "NetworkID", member(endpoint, "NetworkID"));
     for (const auto& [field, value] : endpoint.items()) {
       const CarryRow* const row = carry_row("Endpoint", field);
-      if (row == nullptr || row->carry != Carry::engine_made) add("Networks[" + name + "]." + field, value);
+      if (row == nullptr || row->carry != Carry::engine_made) add(place + field, value);
     }
   }
   for (const auto& mount : member(container, "Mounts")) {

@@ -244,8 +244,7 @@ Dockerfile prepare_dockerfile(std::string_view text, std::string_view current) {
   auto result = std::move(reader.result);
   for (const auto& line : lines) result.text += line + "\n";
   std::ranges::sort(result.images);
-  const auto repeated = std::ranges::unique(result.images);
-  result.images.erase(repeated.begin(), repeated.end());
+  result.images.erase(std::unique(result.images.begin(), result.images.end()), result.images.end());
   return result;
 }
 
