@@ -3,7 +3,7 @@
 #include "worker/engine/job_journal.hpp"
 
 #include <algorithm>
-#include <ranges>
+#include <array>
 #include <utility>
 
 namespace rebottle::worker {
@@ -65,7 +65,8 @@ std::vector<StepItem> JobJournal::rollback_items(const std::vector<Effect>& know
                                                  std::vector<std::string>& lost) const {
   constexpr std::array touched{State::stop, State::apply, State::restart, State::verify};
   std::vector<StepItem> items;
-  for (const auto& tried : entries_ | std::views::reverse) {
+  for (auto newest = entries_.rbegin(); newest != entries_.rend(); ++newest) {
+    const auto& tried = *newest;
     if (tried.direction != Direction::forward || std::ranges::find(touched, tried.step) == touched.end()) continue;
     const auto effect = std::ranges::find(known, tried.effect, &Effect::name);
     if (effect == known.end())

@@ -137,7 +137,8 @@ awaitable<void> Scheduler::take_over_strays() {
       job = std::move(*taken);
       if (!statemachine::is_working(job.state)) continue;
     }
-    jobs_.spawn("job " + std::to_string(job.job_id), carry_on(std::move(place), job));
+    auto name = "job " + std::to_string(job.job_id);
+    jobs_.spawn(std::move(name), carry_on(std::move(place), std::move(job)));
   }
 }
 
@@ -178,7 +179,8 @@ awaitable<void> Scheduler::claim_what_may_start() {
   for (auto& job : jobs) {
     if (engine_.active.contains(job.job_id) || not_before_.contains(job.job_id)) continue;
     auto place = reserve(job);
-    jobs_.spawn("job " + std::to_string(job.job_id), admit(std::move(place), std::move(job)));
+    auto name = "job " + std::to_string(job.job_id);
+    jobs_.spawn(std::move(name), admit(std::move(place), std::move(job)));
   }
 }
 

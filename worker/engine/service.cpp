@@ -34,8 +34,9 @@ statemachine::RetryPolicy policy_of(const ServiceConfig& config) {
 
 }  // namespace
 
-Service::Service(boost::asio::any_io_executor executor, Clock& clock, Config config, const schema::Epoch& process,
-                 std::unique_ptr<schema::JobStore> store, std::vector<std::unique_ptr<Backend>> backends)
+Service::Service(const boost::asio::any_io_executor& executor, Clock& clock, Config config,
+                 const schema::Epoch& process, std::unique_ptr<schema::JobStore> store,
+                 std::vector<std::unique_ptr<Backend>> backends)
     : clock_(clock),
       config_(std::move(config)),
       backends_(std::move(backends)),
@@ -43,8 +44,8 @@ Service::Service(boost::asio::any_io_executor executor, Clock& clock, Config con
       instance_id_(store->instance_id()),
       store_(executor, std::move(store), callbacks()),
       engine_(clock_, store_, backends_, config_),
-      background_(executor, clock_, [this](const auto& name, auto error) { task_failed(name, error, true); }),
-      jobs_(executor, clock_, [this](const auto& name, auto error) { task_failed(name, error, false); }),
+      background_(executor, clock_, [this](const auto& name, const auto& error) { task_failed(name, error, true); }),
+      jobs_(executor, clock_, [this](const auto& name, const auto& error) { task_failed(name, error, false); }),
       capabilities_(engine_),
       leftovers_(engine_),
       requests_(engine_, capabilities_, background_),

@@ -18,7 +18,7 @@ namespace rebottle::worker {
 class Service {
  public:
   // Begins the epoch. `clock` outlives the service. Throws StoreError.
-  Service(boost::asio::any_io_executor executor, Clock& clock, Config config, const schema::Epoch& process,
+  Service(const boost::asio::any_io_executor& executor, Clock& clock, Config config, const schema::Epoch& process,
           std::unique_ptr<schema::JobStore> store, std::vector<std::unique_ptr<Backend>> backends);
 
   // Recovers, serves until stop() or until the world breaks, drains. Returns the process's exit code: 0 or 1.

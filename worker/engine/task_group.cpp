@@ -14,12 +14,12 @@ TaskGroup::TaskGroup(boost::asio::any_io_executor executor, Clock& clock, Failed
 void TaskGroup::spawn(std::string name, awaitable<void> work) {
   const auto child = children_.emplace(children_.end());
   child->name = std::move(name);
-  auto done = [this, child](std::exception_ptr error) { ended(child, std::move(error)); };
+  auto done = [this, child](const std::exception_ptr& error) { ended(child, error); };
   boost::asio::co_spawn(executor_, std::move(work),
                         boost::asio::bind_cancellation_slot(child->cancel.slot(), std::move(done)));
 }
 
-void TaskGroup::ended(std::list<Child>::iterator child, std::exception_ptr error) {
+void TaskGroup::ended(std::list<Child>::iterator child, const std::exception_ptr& error) {
   const auto name = std::move(child->name);
   const bool cancelled = child->cancelled;
   children_.erase(child);

@@ -19,7 +19,7 @@ namespace rebottle::worker {
 class TaskGroup {
  public:
   // `failed` hears of every exception that ends a child, except the abort of a child that the group cancelled.
-  using Failed = std::function<void(const std::string& name, std::exception_ptr error)>;
+  using Failed = std::function<void(const std::string& name, const std::exception_ptr& error)>;
 
   TaskGroup(boost::asio::any_io_executor executor, Clock& clock, Failed failed);
 
@@ -36,7 +36,7 @@ class TaskGroup {
     boost::asio::cancellation_signal cancel;
     bool cancelled = false;
   };
-  void ended(std::list<Child>::iterator child, std::exception_ptr error);
+  void ended(std::list<Child>::iterator child, const std::exception_ptr& error);
 
   boost::asio::any_io_executor executor_;
   Clock& clock_;
