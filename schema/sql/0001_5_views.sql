@@ -1,4 +1,5 @@
 -- Version 1, views: what readers may rely on. Columns are only ever added, at the end.
+-- Not here: any rule; a view shows what the tables hold.
 
 CREATE VIEW jobs_view AS
 SELECT j.job_id, j.approval_id, j.run, j.kind, j.backend, j.bottle, j.state, j.attempt, j.reason_code, j.message,

@@ -148,7 +148,8 @@ class Form(unittest.TestCase):
         self.assertTrue(findings("# " + "x" * 120 + "\n", "tests/x.py", python))
         self.assertEqual(findings("// " + "x" * 120 + "\n"), [], "clang-format's business")
         self.assertTrue(findings("// TO" + "DO later\n"))
-        self.assertTrue(findings('auto p = "/wo' + 'rk/x";\n'))
+        self.assertTrue(findings(f'auto p = "{LINT.parents[1]}/x";\n'))
+        self.assertTrue(findings('auto p = "/home/' + 'jo/src/x";\n'))
         self.assertEqual(findings('auto p = "/home/agent/notes";\n'), [])
 
     def test_long_files_are_refused(self):

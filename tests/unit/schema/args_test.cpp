@@ -1,4 +1,5 @@
 // The strict parser: what it reads, and everything it refuses, each with the full path of the field.
+// Not here: what the database itself refuses (approvals_guard_test.cpp and its kin).
 #include "schema/args.hpp"
 
 #include <gmock/gmock.h>

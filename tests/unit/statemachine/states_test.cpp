@@ -1,4 +1,5 @@
 // The texts of states and events, and the sets that the phases define.
+// Not here: transitions.
 #include "statemachine/states.hpp"
 
 #include <gtest/gtest.h>
