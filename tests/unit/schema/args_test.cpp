@@ -1,5 +1,5 @@
 // The strict parser: what it reads, and everything it refuses, each with the full path of the field.
-// Not here: what the database itself refuses (approvals_guard_test.cpp and its kin).
+// Not here: what the database itself refuses (producer_guards_test.cpp).
 #include "schema/args.hpp"
 
 #include <gmock/gmock.h>
