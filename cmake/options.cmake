@@ -14,7 +14,10 @@ target_compile_definitions(rebottle_options INTERFACE
 target_include_directories(rebottle_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
 if(REBOTTLE_SANITIZE)
   target_compile_options(rebottle_options INTERFACE -fsanitize=${REBOTTLE_SANITIZE} -fno-omit-frame-pointer
-    -fno-sanitize-recover=all $<$<STREQUAL:${REBOTTLE_SANITIZE},thread>:-Wno-tsan>)
+    -fno-sanitize-recover=all)
+  if(REBOTTLE_SANITIZE STREQUAL "thread")
+    target_compile_options(rebottle_options INTERFACE -Wno-tsan)
+  endif()
   target_link_options(rebottle_options INTERFACE -fsanitize=${REBOTTLE_SANITIZE})
 endif()
 

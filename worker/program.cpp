@@ -96,8 +96,15 @@ int serve(const Config& config, schema::ServiceLock& lock) {
   return code;
 }
 
+// Membership in the group of the database's directory is the authority to approve.
+void make_shared_directory(const std::filesystem::path& directory) {
+  using std::filesystem::perms;
+  if (!std::filesystem::create_directories(directory)) return;
+  std::filesystem::permissions(directory, perms::owner_all | perms::group_all | perms::set_gid);
+}
+
 int lock_and_serve(const Config& config) {
-  std::filesystem::create_directories(config.service.db.parent_path());
+  make_shared_directory(config.service.db.parent_path());
   auto locked = schema::ServiceLock::acquire(config.service.db);
   if (const auto* holder = std::get_if<schema::ServiceHolder>(&locked)) {
     log::error("another service holds the lock on this database",

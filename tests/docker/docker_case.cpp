@@ -139,9 +139,7 @@ worker::JobContext DockerCase::job(json change, json more) {
   return context;
 }
 
-JobDriver DockerCase::driver(json change, json more) {
-  return {io, *backend, job(std::move(change), std::move(more))};
-}
+JobDriver DockerCase::driver(json change, json more) { return {io, *backend, job(std::move(change), std::move(more))}; }
 
 std::unique_ptr<worker::Backend> DockerCase::another_backend() {
   return docker::make_docker_backend(io.get_executor(), config);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
 #include <gtest/gtest.h>
+#include <boost/asio/io_context.hpp>
 
 #include "tests/support/job_driver.hpp"
 #include "tests/support/run.hpp"
@@ -43,8 +43,8 @@ class DockerCase : public ::testing::Test {
   // As after a restart of the worker: nothing is shared with the first.
   std::unique_ptr<worker::Backend> another_backend();
 
-  [[nodiscard]] json inspect(const std::string& name_or_id);  // null if there is none
-  [[nodiscard]] json image(const std::string& reference);     // null if there is none
+  [[nodiscard]] json inspect(const std::string& name_or_id);                             // null if there is none
+  [[nodiscard]] json image(const std::string& reference);                                // null if there is none
   json call(const std::string& method, const std::string& target, json body = nullptr);  // asserts success
   std::string run_inside(const std::string& container, std::vector<std::string> command);
   [[nodiscard]] std::vector<std::string> container_names();  // of all containers whose name starts with the bottle's

@@ -148,9 +148,9 @@ TEST_F(DockerRefusal, AnotherTargetThanTheOneThatWasApproved) {
 TEST_F(DockerRefusal, SnapshotPathsThatCannotBeKept) {
   auto body = agent_body();
   body["HostConfig"]["Tmpfs"] = {{"/in-memory", ""}};
-  body["HostConfig"]["Binds"] = {bottle + "-volume:/work/volume"};
+  body["HostConfig"]["Binds"] = {bottle + "-volume:/srv/volume"};
   start_container(bottle, std::move(body));
-  for (const auto* const path : {"/in-memory/x", "/dev/shm", "/work"}) {
+  for (const auto* const path : {"/in-memory/x", "/dev/shm", "/srv"}) {
     const json snapshot = {{"paths", {path}}};
     const auto done = refused({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}});
     EXPECT_EQ(done.reason_code, "snapshot_path_unsupported") << path;
@@ -190,8 +190,8 @@ TEST_F(DockerRefusal, ThePlanNamesWhatWillBeMadeAndRemovedAndMutatesNothing) {
   EXPECT_THAT(plan.makes, ::testing::Contains("create the container " + bottle + ".new-" + one.job_key));
   EXPECT_THAT(plan.makes, ::testing::Contains("build the image rebottle/" + bottle + ":job-" + one.job_key));
   EXPECT_THAT(plan.changes, ::testing::Contains("rename " + bottle + " to " + bottle + ".prev-" + one.job_key));
-  EXPECT_THAT(plan.removes, ::testing::Contains("parked container " + bottle + ".prev-" + one.job_key +
-                                                ", after success"));
+  EXPECT_THAT(plan.removes,
+              ::testing::Contains("parked container " + bottle + ".prev-" + one.job_key + ", after success"));
   EXPECT_FALSE(plan.irreversible.empty());
   EXPECT_EQ(proxy->mutating(), std::vector<std::string>());
 }
@@ -285,6 +285,28 @@ TEST_F(DockerUntouched, BySomeoneElsesContainerOnTheParkedName) {
   auto one = driver({{"dockerfile", good_dockerfile}});
   const auto name = bottle + ".prev-" + one.context().job_key;
   start_container(name, agent_body());
+  const auto before = inspect(bottle);
+  const auto done = one.run_all();
+  EXPECT_EQ(done.outcome, Outcome::stale);
+  EXPECT_EQ(one.failed_at(), "record");
+  EXPECT_THAT(at(done.detail, "diff").dump(), ::testing::HasSubstr(name));
+  EXPECT_EQ(inspect(bottle), before);
+}
+
+TEST_F(DockerUntouched, ByAnEngineThatIsSilentBeforeTheStop) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  ASSERT_EQ(one.run_step(State::prepare).outcome, Outcome::done);
+  config.socket = folder / "nobody.sock";
+  auto silent = another_backend();
+  one.use(*silent);
+  EXPECT_EQ(one.run_step(State::snapshot).outcome, Outcome::unreachable) << "it was there: it is waited for";
+}
+
+TEST_F(DockerUntouched, OnlyForAMomentIfTheParkedNameIsTakenAfterTheLastLook) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  ASSERT_EQ(one.run_step(State::prepare).outcome, Outcome::done);
+  ASSERT_EQ(one.run_step(State::snapshot).outcome, Outcome::done);
+  start_container(bottle + ".prev-" + one.context().job_key, agent_body());
   const auto id = text(at(inspect(bottle), "Id"));
   const auto done = one.run_all();
   EXPECT_EQ(done.outcome, Outcome::stale);

@@ -76,8 +76,8 @@ TEST_F(DockerRollback, TheReasonOfAnAgentThatEndedHoldsItsLastWords) {
 
 TEST_F(DockerRollback, TheReasonOfAnUnhealthyAgentNamesItsProbe) {
   start_agent();
-  auto changed = driver({{"dockerfile",
-                          "FROM current\nHEALTHCHECK --interval=100ms --timeout=1s --retries=2 CMD echo ill && false\n"}});
+  auto changed = driver(
+      {{"dockerfile", "FROM current\nHEALTHCHECK --interval=100ms --timeout=1s --retries=2 CMD echo ill && false\n"}});
   const auto failed = changed.run_all();
   EXPECT_EQ(failed.reason_code, "unhealthy") << failed.message;
   EXPECT_EQ(text(at(at(failed.detail, "health_probe"), "output")), "ill\n");

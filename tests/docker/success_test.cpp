@@ -213,7 +213,8 @@ TEST_F(DockerSuccess, TheBottleCanBeFoundByALabel) {
   auto second = driver({{"commands", {"true"}}});
   const auto again = second.run_step(State::prepare);
   ASSERT_EQ(again.outcome, Outcome::done) << second.failed_at() << ": " << again.message;
-  EXPECT_EQ(at(second.context().facts, "admit", "container_id"), at(first.context().facts, "create_new", "container_id"));
+  EXPECT_EQ(at(second.context().facts, "admit", "container_id"),
+            at(first.context().facts, "create_new", "container_id"));
 }
 
 TEST_F(DockerSuccess, TheRecordHoldsTheDocumentsForTheServiceAlone) {

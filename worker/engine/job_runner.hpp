@@ -51,7 +51,7 @@ class JobRunner {
   awaitable<void> note_closed(StepCursor::Closed closed);
 
   awaitable<Go> settle(StepEnd end);
-  awaitable<Go> wait_for_engine(StepEnd end, statemachine::Decision decision);
+  awaitable<Go> wait_for_engine(StepEnd end);
   awaitable<void> move(statemachine::Event event, StepEnd end, Milliseconds pause, bool attempt_spent);
   [[nodiscard]] schema::Advance::Move make_move(statemachine::Event event, const StepEnd& end, Milliseconds pause,
                                                 bool attempt_spent) const;

@@ -8,6 +8,7 @@
 
 #include "statemachine/machine.hpp"
 #include "worker/engine/job_journal.hpp"
+#include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 
 namespace rebottle::worker {
@@ -74,7 +75,7 @@ awaitable<void> Requests::answer_pending() {
 awaitable<void> Requests::answer_now(schema::Request request) {
   auto work = [this, request](schema::JobStore& store) {
     auto reply = decide(store, request);
-    store.answer(request.request_id, reply.outcome, reply.message, reply.answer.dump(), engine_.clock.now());
+    store.answer(request.request_id, reply.outcome, reply.message, to_text(reply.answer), engine_.clock.now());
     return std::pair{std::move(reply), store.freezes(engine_.clock.now())};
   };
   auto answered = co_await engine_.store.run(std::move(work));
@@ -113,7 +114,7 @@ Requests::Reply Requests::cancel(schema::JobStore& store, const schema::Request&
   if (job.state == State::queued) {
     const auto ended = store.end_queued(job.job_id, Event::cancel, engine_.clock.now(), request.requested_by,
                                         "cancelled", "Cancelled by " + request.requested_by + " before it was claimed.",
-                                        json{{"cancelled_by", request.requested_by}}.dump());
+                                        to_text({{"cancelled_by", request.requested_by}}));
     if (ended.has_error()) return {"failed", ended.error().message(), state};
     return {"done", "The job is cancelled; the bottle was not touched.", {{"state", "cancelled"}}};
   }
@@ -221,7 +222,7 @@ awaitable<void> Requests::send(schema::Request request, Reply reply) {
                                  {"outcome", reply.outcome},
                                  {"detail", reply.message}});
   auto work = [id = request.request_id, reply = std::move(reply), now = engine_.clock.now()](schema::JobStore& store) {
-    store.answer(id, reply.outcome, reply.message, reply.answer.dump(), now);
+    store.answer(id, reply.outcome, reply.message, to_text(reply.answer), now);
   };
   co_await engine_.store.run(std::move(work));
 }
@@ -320,10 +321,10 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
   }
   auto work = [&engine = engine_, request, data](schema::JobStore& store) {
     auto moved = store.decide_attention(*request.job_id, engine.epoch_id, Event::resolve, engine.clock.now(),
-                                        request.requested_by, data.dump());
+                                        request.requested_by, to_text(data));
     const auto message = moved.has_error() ? moved.error().message() : std::string("The job is resolved.");
     store.answer(request.request_id, moved.has_error() ? "failed" : "done", message,
-                 json{{"observed", data["observed"]}}.dump(), engine.clock.now());
+                 to_text({{"observed", data["observed"]}}), engine.clock.now());
   };
   co_await engine_.store.run(std::move(work));
   engine_.look_again();

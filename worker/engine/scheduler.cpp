@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "worker/engine/job_runner.hpp"
+#include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 #include "worker/engine/notify.hpp"
 #include "worker/engine/takeover.hpp"
@@ -211,7 +212,7 @@ awaitable<std::optional<Refusal>> Scheduler::refusal_of(const schema::Job& job) 
 awaitable<void> Scheduler::refuse(schema::Job job, Refusal refusal) {
   auto work = [&engine = engine_, job_id = job.job_id, refusal, now = engine_.clock.now()](schema::JobStore& store) {
     return store.end_queued(job_id, refusal.event, now, engine.worker(), refusal.reason_code, refusal.message,
-                            refusal.detail.dump());
+                            to_text(refusal.detail));
   };
   const auto ended = co_await engine_.store.run(std::move(work));
   if (ended.has_error()) co_return;  // cancelled meanwhile

@@ -32,6 +32,17 @@ std::string text_of(const StepItem& item) {
 
 }  // namespace
 
+StepEnd ended(Outcome outcome, std::string reason_code, std::string message, json detail) {
+  StepEnd end;
+  end.outcome = outcome;
+  end.reason_code = std::move(reason_code);
+  end.message = std::move(message);
+  end.detail = std::move(detail);
+  return end;
+}
+
+StepEnd cut_short() { return ended(Outcome::transient, "cancelled", "The step was cut short by a cancel."); }
+
 StepCursor::StepCursor(std::vector<StepItem> items) : items_(std::move(items)) {
   want_ = items_.empty() ? Want::end : Want::observe;
 }

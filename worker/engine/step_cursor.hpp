@@ -15,6 +15,14 @@ struct StepItem {
   Effect effect;
   Direction direction{};
   statemachine::Journal journal{};  // before this try
+
+  // Whether doing it takes the bottle down, or brings it up again.
+  [[nodiscard]] bool takes_down() const {
+    return direction == Direction::forward ? effect.begins_downtime : effect.ends_downtime;
+  }
+  [[nodiscard]] bool brings_up() const {
+    return direction == Direction::forward ? effect.ends_downtime : effect.begins_downtime;
+  }
 };
 
 // How a try of a step ended, and why.
@@ -27,6 +35,12 @@ struct StepEnd {
   Direction direction{};   // of that effect
   bool performed = false;  // that effect was tried just now, so its intent is open
 };
+
+// An end that no effect of the step brought about.
+[[nodiscard]] StepEnd ended(Outcome outcome, std::string reason_code, std::string message,
+                            json detail = json::object());
+// A try that a cancel ended between two effects: whatever it was on the way to, it is not done.
+[[nodiscard]] StepEnd cut_short();
 
 class StepCursor {
  public:

@@ -7,6 +7,7 @@
 #include "statemachine/machine.hpp"
 #include "worker/engine/identity.hpp"
 #include "worker/engine/job_journal.hpp"
+#include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 
 namespace rebottle::worker {
@@ -40,7 +41,7 @@ std::string data_of(const schema::Job& job, const Evidence& evidence, bool crash
     data["cause"] = {{"reason_code", job.reason_code},
                      {"message", job.message},
                      {"detail", json::parse(job.detail, nullptr, false)}};
-  return data.dump();
+  return to_text(data);
 }
 
 }  // namespace

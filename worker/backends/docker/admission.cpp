@@ -39,8 +39,9 @@ Performed judge_expectation(const schema::Args& args, const Target& target) {
   };
   const auto id = text(at(target.container, "Id"));
   const auto& expect = args.expect;
-  const bool same_id = expect.target_id && (*expect.target_id == id || (expect.target_id->size() >= short_id_min &&
-                                                                        id.starts_with(*expect.target_id)));
+  const bool same_id =
+      expect.target_id &&
+      (*expect.target_id == id || (expect.target_id->size() >= short_id_min && id.starts_with(*expect.target_id)));
   compare("expect.target_id", expect.target_id, id, same_id);
   compare("expect.image_digest", expect.image_digest, text(at(target.image, "Id")),
           expect.image_digest && image_matches(target.image, *expect.image_digest));

@@ -17,9 +17,9 @@ class ProgressReader {
   void finish();  // a last line without its end
 
   [[nodiscard]] bool failed() const { return !error_.empty(); }
-  [[nodiscard]] const std::string& error() const { return error_; }        // for people, cleaned
-  [[nodiscard]] int exit_code() const { return exit_code_; }               // of the RUN that failed, else 0
-  [[nodiscard]] std::string output() const;                                // the end of what was printed, cleaned
+  [[nodiscard]] const std::string& error() const { return error_; }  // for people, cleaned
+  [[nodiscard]] int exit_code() const { return exit_code_; }         // of the RUN that failed, else 0
+  [[nodiscard]] std::string output() const;                          // the end of what was printed, cleaned
 
  private:
   void read_line(const std::string& line);

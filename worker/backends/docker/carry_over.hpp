@@ -13,15 +13,15 @@ using nlohmann::json;
 
 // A network that the container is connected to, and what a new endpoint there needs.
 struct Endpoint {
-  std::string network;     // its name
+  std::string network;  // its name
   std::string network_id;
   json settings = json::object();
 };
 
 struct CarryOver {
-  json body = json::object();       // for POST /containers/create: without Image and without our labels
-  std::vector<Endpoint> further;    // the networks to be connected after creation
-  json restart_policy;              // set when the changed container is started
+  json body = json::object();        // for POST /containers/create: without Image and without our labels
+  std::vector<Endpoint> further;     // the networks to be connected after creation
+  json restart_policy;               // set when the changed container is started
   std::vector<std::string> refused;  // the fields that would be lost: "HostConfig.Links: why"
 };
 

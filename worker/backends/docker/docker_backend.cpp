@@ -60,8 +60,8 @@ class DockerBackend final : public Backend {
 
   [[nodiscard]] std::string target_of(std::string_view bottle) const override {
     const auto& label = engine_.config.label;
-    const auto container = label.empty() ? container_by_name(engine_.config, bottle)
-                                         : "label " + label + "=" + std::string(bottle);
+    const auto container =
+        label.empty() ? container_by_name(engine_.config, bottle) : "label " + label + "=" + std::string(bottle);
     return engine_.name + ":" + container;
   }
 
@@ -103,9 +103,9 @@ class DockerBackend final : public Backend {
 
   [[nodiscard]] json current(const JobContext& job) const override {
     const JobView view(engine_.config, job);
-    return {{"container", view.names.container}, {"container_id", view.new_id()},
-            {"image", view.image_reference()},   {"image_id", view.new_image()},
-            {"tag", view.names.tag_current},     {"previous_image_id", view.old_image()},
+    return {{"container", view.names.container},      {"container_id", view.new_id()},
+            {"image", view.image_reference()},        {"image_id", view.new_image()},
+            {"tag", view.names.tag_current},          {"previous_image_id", view.old_image()},
             {"change", schema::change_word(job.args)}};
   }
 

@@ -16,8 +16,8 @@ namespace {
 constexpr std::string_view blanks = " \t\v\f\r";
 
 struct Instruction {
-  std::string text;                // continuation lines joined, comments taken out
-  std::size_t first = 0;           // physical lines, from 0
+  std::string text;       // continuation lines joined, comments taken out
+  std::size_t first = 0;  // physical lines, from 0
   std::size_t last = 0;
   std::vector<std::string> lines;  // as written, without comments and empty lines in between
 };

@@ -9,9 +9,9 @@
 namespace rebottle::worker::docker {
 
 struct Dockerfile {
-  std::string text;                        // ready for the builder
-  std::vector<std::string> images;         // references that must be there: FROM and COPY --from, "current" excluded
-  std::vector<std::string> problems;       // what is refused, each with its line and the way out; empty: fine
+  std::string text;                   // ready for the builder
+  std::vector<std::string> images;    // references that must be there: FROM and COPY --from, "current" excluded
+  std::vector<std::string> problems;  // what is refused, each with its line and the way out; empty: fine
 };
 
 // `current` is the reference that stands for the present image. Only the classic builder's language is accepted.

@@ -19,7 +19,7 @@ struct EffectRow {
   bool interruptible;
   bool begins_downtime;
   bool ends_downtime;
-  bool (*wanted)(const JobView&);            // by the approval alone
+  bool (*wanted)(const JobView&);  // by the approval alone
   std::string (*summary)(const JobView&);
   Observe observe;
   Perform perform;

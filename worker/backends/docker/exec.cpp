@@ -14,7 +14,8 @@ Performed too_slow(const std::vector<std::string>& command, milliseconds timeout
                            {{"command", command}, {"timeout_ms", timeout.count()}, {"output", output}});
 }
 
-awaitable<Performed> exit_of(Engine& engine, std::string exec_id, std::vector<std::string> command, std::string output) {
+awaitable<Performed> exit_of(Engine& engine, std::string exec_id, std::vector<std::string> command,
+                             std::string output) {
   std::string target = "/exec/" + percent_encode(exec_id) + "/json";
   const auto seen = co_await see(engine, std::move(target));
   if (!seen.here()) co_return failure(seen.reply, "ask for the exit code of verify.exec");

@@ -12,8 +12,9 @@ Observed seen_as(World world, std::string detail = {}) { return {world, json::ob
 // The image is set by id, so that a moved name is never followed.
 awaitable<Performed> tag_image(Engine& engine, std::string image_id, std::string tag) {
   const auto colon = tag.rfind(':');
-  std::string target = "/images/" + percent_encode_path(image_id) + "/tag?repo=" +
-                       percent_encode(tag.substr(0, colon)) + "&tag=" + percent_encode(tag.substr(colon + 1));
+  std::string target = "/images/" + percent_encode_path(image_id) +
+                       "/tag?repo=" + percent_encode(tag.substr(0, colon)) +
+                       "&tag=" + percent_encode(tag.substr(colon + 1));
   const auto reply = co_await post(engine, std::move(target));
   if (!reply.succeeded()) co_return failure(reply, "tag the image " + tag);
   json result = {{"image_id", image_id}, {"tag", tag}};

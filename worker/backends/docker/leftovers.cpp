@@ -106,9 +106,9 @@ Performed remove_files(const Engine& engine, const json& reference) {
     return not_ours("\"" + name + "\" is no directory of a job.", reference);
   std::error_code error;
   std::filesystem::remove_all(engine.config.snapshot_dir / name, error);
-  if (!error)  return Performed::done();
-  return Performed::failed(Outcome::transient, "not_removed", "The snapshot's files cannot be removed: " + error.message(),
-                           reference);
+  if (!error) return Performed::done();
+  return Performed::failed(Outcome::transient, "not_removed",
+                           "The snapshot's files cannot be removed: " + error.message(), reference);
 }
 
 }  // namespace
@@ -148,7 +148,8 @@ awaitable<Performed> remove_leftover(Engine& engine, schema::Leftover leftover) 
     auto out = co_await remove_tag(engine, std::move(reference));
     co_return out;
   }
-  co_return not_ours("Leftovers of the kind " + leftover.kind + " are unknown to this backend.", {{"kind", leftover.kind}});
+  co_return not_ours("Leftovers of the kind " + leftover.kind + " are unknown to this backend.",
+                     {{"kind", leftover.kind}});
 }
 
 }  // namespace rebottle::worker::docker

@@ -25,9 +25,9 @@ inline constexpr std::string_view change = "io.rebottle.change";  // the sha256 
 [[nodiscard]] std::string repository_of(std::string_view bottle);
 
 struct Names {
-  std::string container;    // the bottle's own
-  std::string parked;       // of the old container while the new one has its place
-  std::string created;      // of the new container until it takes the place
+  std::string container;  // the bottle's own
+  std::string parked;     // of the old container while the new one has its place
+  std::string created;    // of the new container until it takes the place
   std::string repository;
   std::string tag_previous;  // repository:tag, the image of the old container
   std::string tag_job;       // the image that this job built

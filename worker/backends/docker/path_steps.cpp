@@ -68,9 +68,10 @@ awaitable<Performed> save_path(Engine& engine, const JobView& job, std::string p
     co_return Performed::done(std::move(missing));
   }
   if (too_large)
-    co_return Performed::failed(Outcome::permanent, "snapshot_too_large",
-                                "The snapshot's paths hold more than the allowed bytes; the limit was met in " + path + ".",
-                                {{"path", path}, {"bytes_left", bytes_left}});
+    co_return Performed::failed(
+        Outcome::permanent, "snapshot_too_large",
+        "The snapshot's paths hold more than the allowed bytes; the limit was met in " + path + ".",
+        {{"path", path}, {"bytes_left", bytes_left}});
   auto error = writer.error();
   if (error.empty() && !reply.succeeded()) co_return failure(reply, "read " + path + " from the stopped container");
   if (error.empty()) {

@@ -63,12 +63,9 @@ awaitable<Plan> make_plan(Engine& engine, JobContext job) {
   for (const auto& leftover : leftovers_of(engine, view, State::rolled_back))
     plan.removes.push_back(what_is_removed(leftover, "after a roll-back"));
   plan.irreversible = irreversible(view);
-  plan.detail = {{"container_id", view.old_id()},
-                 {"image_id", view.old_image()},
-                 {"running", view.was_running()},
-                 {"networks", at(view.baseline(), "networks")},
-                 {"paths", at(view.baseline(), "paths")},
-                 {"paths_skipped", at(view.baseline(), "paths_skipped")}};
+  plan.detail = {{"container_id", view.old_id()},         {"image_id", view.old_image()},
+                 {"running", view.was_running()},         {"networks", at(view.baseline(), "networks")},
+                 {"paths", at(view.baseline(), "paths")}, {"paths_skipped", at(view.baseline(), "paths_skipped")}};
   co_return plan;
 }
 

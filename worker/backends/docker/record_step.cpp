@@ -52,6 +52,8 @@ std::filesystem::path record_file(const JobView& job) { return job.keep_dir() / 
 
 awaitable<Performed> perform_record(Engine& engine, const JobView& job, Direction /*direction*/) {
   auto found = co_await find_target(engine, job);
+  // The engine was there at the admission: now its silence is something to wait for.
+  if (found.refusal.reason_code == "backend_absent") found.refusal.outcome = Outcome::unreachable;
   if (found.refusal.outcome != Outcome::done) co_return found.refusal;
   auto diff = differences(job, found.target.container);
   const auto pinned = co_await see_image(engine, job.names.tag_previous);
@@ -61,6 +63,11 @@ awaitable<Performed> perform_record(Engine& engine, const JobView& job, Directio
   const auto own = co_await see_new(engine, job);
   if (own.seen.unclear()) co_return own.wrong;
   if (!own.seen.here()) diff.push_back({{"field", "container " + job.names.created}, {"now", own.wrong.message}});
+  // Found now, it costs nothing; found after the stop, a roll-back.
+  const auto in_the_way = co_await see_container_named(engine, job.names.parked);
+  if (in_the_way.unclear()) co_return failure(in_the_way.reply, "look for a container " + job.names.parked);
+  if (in_the_way.here())
+    diff.push_back({{"field", "container " + job.names.parked}, {"now", at(in_the_way.doc, "Id")}});
   if (!diff.empty()) co_return drift(job, std::move(diff));
   auto networks = co_await network_documents(engine, job);
   if (networks.outcome != Outcome::done) co_return networks;

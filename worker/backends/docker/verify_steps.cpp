@@ -26,9 +26,12 @@ json last_probe(const json& container) {
 
 awaitable<Performed> broken(Engine& engine, std::string reason, std::string message, json container) {
   const json& state = at(container, "State");
-  json detail = {{"status", at(state, "Status")},       {"exit_code", at(state, "ExitCode")},
-                 {"error", at(state, "Error")},         {"oom_killed", at(state, "OOMKilled")},
-                 {"started_at", at(state, "StartedAt")}, {"finished_at", at(state, "FinishedAt")},
+  json detail = {{"status", at(state, "Status")},
+                 {"exit_code", at(state, "ExitCode")},
+                 {"error", at(state, "Error")},
+                 {"oom_killed", at(state, "OOMKilled")},
+                 {"started_at", at(state, "StartedAt")},
+                 {"finished_at", at(state, "FinishedAt")},
                  {"restart_count", at(container, "RestartCount")}};
   if (auto probe = last_probe(container); !probe.is_null()) detail["health_probe"] = std::move(probe);
   auto log = co_await last_log_lines(engine, std::move(container));
@@ -50,8 +53,7 @@ Look judge(const json& container, const std::string& started_at, const json& res
                          text(at(state, "StartedAt")) != started_at;
   if (restarted) return {"exited", "The changed container " + name + " ended and was restarted.", false};
   if (at(state, "Running") != true)
-    return {"exited",
-            "The changed container " + name + " ended with exit code " + at(state, "ExitCode").dump() + ".",
+    return {"exited", "The changed container " + name + " ended with exit code " + at(state, "ExitCode").dump() + ".",
             false};
   if (at(state, "Paused") == true) return {"paused", "The changed container " + name + " was paused.", false};
   const auto health = health_of(container);

@@ -3,8 +3,10 @@
 #include "worker/engine/store_thread.hpp"
 
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
@@ -147,10 +149,16 @@ TEST_F(StoreThreadTest, FatalErrorIsReported) {
   EXPECT_THAT(broken_, ::testing::HasSubstr("scripted"));
 }
 
+milliseconds median(std::vector<milliseconds> times) {
+  std::ranges::sort(times);
+  return times[times.size() / 2];
+}
+
 TEST_F(StoreThreadTest, CommitOfAnotherProcessIsNoticedWithin20Milliseconds) {
   auto other = schema::JobStore::open(directory_ / "rebottle.db", {});
   ASSERT_TRUE(run_until([&] { return thread_->idle(); }));
   std::vector<milliseconds> delays;
+  std::vector<milliseconds> naps;  // what a sleep of 10 ms really takes on this machine now
   for (int i = 0; i < 21; ++i) {
     const int before = changes_;
     schema::Freeze freeze;
@@ -160,11 +168,14 @@ TEST_F(StoreThreadTest, CommitOfAnotherProcessIsNoticedWithin20Milliseconds) {
     const auto committed = steady_clock::now();
     ASSERT_TRUE(run_until([&] { return changes_ > before; }));
     delays.push_back(std::chrono::duration_cast<milliseconds>(changed_at_ - committed));
+    const auto lay_down = steady_clock::now();
+    ::poll(nullptr, 0, 10);
+    naps.push_back(std::chrono::duration_cast<milliseconds>(steady_clock::now() - lay_down));
   }
-  std::ranges::sort(delays);
-  RecordProperty("median_ms", static_cast<int>(delays[10].count()));
+  RecordProperty("median_ms", static_cast<int>(median(delays).count()));
 
-  EXPECT_LE(delays[10].count(), 40) << "the bound of 20 ms, doubled for a busy machine";
+  // 20 ms where a nap of 10 ms takes 10; in proportion on a machine that is busy with other things.
+  EXPECT_LE(median(delays).count(), 2 * std::max<std::int64_t>(10, median(naps).count()));
 }
 
 }  // namespace

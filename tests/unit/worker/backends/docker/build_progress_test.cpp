@@ -8,9 +8,13 @@ namespace {
 
 TEST(ProgressReader, FindsTheErrorInsideASuccess) {
   ProgressReader progress(1000);
-  progress.feed(R"({"stream":"Step 1/2 : FROM x\n"})" "\r\n" R"({"stream":"out of cheese\n"})" "\r\n");
+  progress.feed(R"({"stream":"Step 1/2 : FROM x\n"})"
+                "\r\n"
+                R"({"stream":"out of cheese\n"})"
+                "\r\n");
   EXPECT_FALSE(progress.failed());
-  progress.feed(R"({"errorDetail":{"code":42,"message":"returned 42"},"error":"returned 42"})" "\r\n");
+  progress.feed(R"({"errorDetail":{"code":42,"message":"returned 42"},"error":"returned 42"})"
+                "\r\n");
   EXPECT_TRUE(progress.failed());
   EXPECT_EQ(progress.error(), "returned 42");
   EXPECT_EQ(progress.exit_code(), 42);
@@ -19,7 +23,10 @@ TEST(ProgressReader, FindsTheErrorInsideASuccess) {
 
 TEST(ProgressReader, LinesMayComeInAnyPieces) {
   ProgressReader progress(1000);
-  for (const char c : std::string(R"({"stream":"a"})" "\n" R"({"error":"bad"})")) progress.feed({&c, 1});
+  for (const char c : std::string(R"({"stream":"a"})"
+                                  "\n"
+                                  R"({"error":"bad"})"))
+    progress.feed({&c, 1});
   EXPECT_FALSE(progress.failed()) << "the last line has no end yet";
   progress.finish();
   EXPECT_EQ(progress.error(), "bad");
@@ -27,8 +34,11 @@ TEST(ProgressReader, LinesMayComeInAnyPieces) {
 
 TEST(ProgressReader, KeepsTheEndOfMuchOutputCleaned) {
   ProgressReader progress(100);
-  for (int i = 0; i < 1000; ++i) progress.feed(R"({"stream":"line\u001b[31m "})" "\n");
-  progress.feed(R"({"stream":"the end"})" "\n");
+  for (int i = 0; i < 1000; ++i)
+    progress.feed(R"({"stream":"line\u001b[31m "})"
+                  "\n");
+  progress.feed(R"({"stream":"the end"})"
+                "\n");
   EXPECT_LE(progress.output().size(), 103U);
   EXPECT_TRUE(progress.output().ends_with("the end"));
   EXPECT_EQ(progress.output().find('\x1b'), std::string::npos);

@@ -207,9 +207,10 @@ TEST(CarryOver, TheFirstNetworkIsMadeWithTheContainerTheOthersLater) {
       {"two", {{"IPAMConfig", json::object()}, {"Aliases", {"80e5e18ff6d1"}}, {"NetworkID", "id-2"}}}};
   const auto out = carry_over(container, image_document());
   EXPECT_THAT(out.refused, IsEmpty());
-  EXPECT_EQ(out.body["NetworkingConfig"]["EndpointsConfig"],
-            (json{{"one",
-                   {{"IPAMConfig", {{"IPv4Address", "10.0.0.9"}}}, {"Aliases", {"alias"}}, {"DriverOpts", {{"a", "b"}}}}}}));
+  EXPECT_EQ(
+      out.body["NetworkingConfig"]["EndpointsConfig"],
+      (json{{"one",
+             {{"IPAMConfig", {{"IPv4Address", "10.0.0.9"}}}, {"Aliases", {"alias"}}, {"DriverOpts", {{"a", "b"}}}}}}));
   ASSERT_EQ(out.further.size(), 1U);
   EXPECT_EQ(out.further[0].network, "two");
   EXPECT_EQ(out.further[0].network_id, "id-2");
@@ -298,8 +299,7 @@ TEST(Fingerprint, NamesWhatChangedAndKeepsNoSecret) {
   container["HostConfig"]["Memory"] = 128;
   container["NetworkSettings"]["Networks"]["two"] = {{"NetworkID", "n2"}};
   const auto after = fingerprint(container);
-  EXPECT_THAT(changed_fields(before, after),
-              ElementsAre("Config.Env", "HostConfig.Memory", "Networks[two].NetworkID"));
+  EXPECT_THAT(changed_fields(before, after), ElementsAre("Config.Env", "HostConfig.Memory", "Networks[two].NetworkID"));
   EXPECT_EQ(after.dump().find("secret-value"), std::string::npos);
 }
 
@@ -331,7 +331,8 @@ TEST(IsDefault, IsWhatAnEngineFillsIn) {
   for (const auto& value : {json(), json(""), json(0), json(false), json(0.0), json::array(), json::object(),
                             json::array({0, 0}), json::array({""})})
     EXPECT_TRUE(is_default(value)) << value;
-  for (const auto& value : {json("x"), json(1), json(-1), json(true), json::array({0, 1}), json{{"80/tcp", json::object()}}})
+  for (const auto& value :
+       {json("x"), json(1), json(-1), json(true), json::array({0, 1}), json{{"80/tcp", json::object()}}})
     EXPECT_FALSE(is_default(value)) << value;
 }
 

@@ -20,8 +20,8 @@ TEST(Dockerfile, CurrentBecomesThePinnedImage) {
 }
 
 TEST(Dockerfile, EveryStageAndSpellingOfFromIsSeen) {
-  const auto read = prepare_dockerfile("from current As One\nFrOm \"base:2\" as two\nFROM ONE\nFROM two\nFROM scratch\n",
-                                       image);
+  const auto read =
+      prepare_dockerfile("from current As One\nFrOm \"base:2\" as two\nFROM ONE\nFROM two\nFROM scratch\n", image);
   EXPECT_THAT(read.problems, IsEmpty());
   EXPECT_THAT(read.images, ElementsAre("base:2"));
   EXPECT_THAT(read.text, HasSubstr("FROM rebottle/x:prev-1 AS One\n"));
@@ -37,7 +37,8 @@ TEST(Dockerfile, AStageMayNotTakeTheWord) {
 }
 
 TEST(Dockerfile, ContinuationLinesAreJoinedAndLineNumbersStay) {
-  const auto read = prepare_dockerfile("FROM \\\n# a comment\n\n  current\nRUN echo a && \\\n  # why\n\n  echo b\n", image);
+  const auto read =
+      prepare_dockerfile("FROM \\\n# a comment\n\n  current\nRUN echo a && \\\n  # why\n\n  echo b\n", image);
   EXPECT_THAT(read.problems, IsEmpty());
   EXPECT_EQ(read.text, "FROM rebottle/x:prev-1\n\n\n\nRUN echo a && \\\n  echo b\n\n\n\n");
 }

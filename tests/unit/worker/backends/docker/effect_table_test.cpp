@@ -3,8 +3,8 @@
 
 #include <set>
 
-#include <boost/asio/io_context.hpp>
 #include <gmock/gmock.h>
+#include <boost/asio/io_context.hpp>
 
 #include "worker/backends/docker/docker_backend.hpp"
 
@@ -34,7 +34,8 @@ class EffectTable : public ::testing::Test {
 
 TEST_F(EffectTable, NamesAreStable) {
   job.args.snapshot.paths = {"/x"};
-  EXPECT_THAT(names(State::prepare), ElementsAre("admit", "pin_image", "build_image", "create_new", "connect_networks"));
+  EXPECT_THAT(names(State::prepare),
+              ElementsAre("admit", "pin_image", "build_image", "create_new", "connect_networks"));
   EXPECT_THAT(names(State::snapshot), ElementsAre("record"));
   EXPECT_THAT(names(State::stop), ElementsAre("disarm", "stop_old"));
   EXPECT_THAT(names(State::apply), ElementsAre("save_paths", "park_old", "take_name", "restore_paths"));
@@ -49,7 +50,8 @@ TEST_F(EffectTable, DependsOnTheApprovalAlone) {
   job.args.snapshot.restore = false;
   EXPECT_THAT(names(State::apply), ElementsAre("save_paths", "park_old", "take_name"));
   job.args.change = schema::Args::Image{"x:1"};
-  EXPECT_THAT(names(State::prepare), ElementsAre("admit", "pin_image", "resolve_image", "create_new", "connect_networks"));
+  EXPECT_THAT(names(State::prepare),
+              ElementsAre("admit", "pin_image", "resolve_image", "create_new", "connect_networks"));
 }
 
 TEST_F(EffectTable, FindingAnImageMutatesOnlyWhereItMayBeFetched) {

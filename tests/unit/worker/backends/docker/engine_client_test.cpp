@@ -5,12 +5,12 @@
 #include <fstream>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
-#include <gmock/gmock.h>
 
 #include "tests/support/run.hpp"
 

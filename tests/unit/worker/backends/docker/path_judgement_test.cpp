@@ -47,14 +47,14 @@ TEST(JudgePaths, APathAroundAMountIsAProblemAroundMemoryIsNot) {
 }
 
 TEST(JudgePaths, ANameThatLooksCompressedIsAProblem) {
-  EXPECT_THAT(judge_paths({"/home/BZhello"}, container()).problems, ElementsAre(HasSubstr("BZh")));
+  EXPECT_THAT(judge_paths({"/srv/BZhello"}, container()).problems, ElementsAre(HasSubstr("BZh")));
   EXPECT_THAT(judge_paths({"/BZhome/x"}, container()).problems, IsEmpty());
 }
 
 TEST(JudgePaths, AReadOnlyRootHoldsNothing) {
   auto read_only = container();
   read_only["HostConfig"]["ReadonlyRootfs"] = true;
-  EXPECT_THAT(judge_paths({"/home/x"}, read_only).problems, ElementsAre(HasSubstr("read-only")));
+  EXPECT_THAT(judge_paths({"/srv/x"}, read_only).problems, ElementsAre(HasSubstr("read-only")));
   EXPECT_THAT(judge_paths({"/project/x"}, read_only).problems, IsEmpty());
 }
 

@@ -24,8 +24,8 @@ TEST(CleanText, KeepsTextAndNothingThatMovesACursor) {
 TEST(CleanText, ReplacesWhatIsNotUtf8) {
   EXPECT_EQ(clean_text("\xFF"), "\xEF\xBF\xBD");
   EXPECT_EQ(clean_text("\xC3"), "\xEF\xBF\xBD");
-  EXPECT_EQ(clean_text("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD");      // overlong
-  EXPECT_EQ(clean_text("\xED\xA0\x80x").back(), 'x');                 // a surrogate
+  EXPECT_EQ(clean_text("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD");  // overlong
+  EXPECT_EQ(clean_text("\xED\xA0\x80x").back(), 'x');             // a surrogate
   EXPECT_EQ(clean_text("\xED\xA0\x80").find("\xED"), std::string::npos);
 }
 
