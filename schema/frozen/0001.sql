@@ -1,7 +1,5 @@
 -- index freezes_standing
 CREATE INDEX freezes_standing ON freezes (freeze_id) WHERE lifted_at IS NULL;
--- index jobs_bottle
-CREATE INDEX jobs_bottle ON jobs (backend, bottle, job_id);
 -- index jobs_queued
 CREATE INDEX jobs_queued ON jobs (priority, scheduled_at, job_id) WHERE state = 'queued';
 -- index jobs_scheduled
