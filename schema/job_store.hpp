@@ -146,7 +146,7 @@ class JobStore {
 
   // In-flight jobs. `orphans`: working jobs of another epoch. `take_over` gives the job a new fence and this epoch,
   // raises `event` (resume or poison) and records the evidence. From then on, and for any epoch but the newest one
-  // from begin_epoch on, the old owner's writes end with ownership_lost.
+  // from begin_epoch on, the old owner's writes end with ownership_lost. A resumed step keeps its pause (retry_at).
   [[nodiscard]] virtual std::vector<Job> orphans(std::int64_t epoch_id) = 0;
   [[nodiscard]] virtual Result<Job> take_over(std::int64_t job_id, std::int64_t epoch_id, statemachine::Event event,
                                               statemachine::State to, int crashes, Milliseconds now,
@@ -165,8 +165,8 @@ class JobStore {
   // A new job of the same approval; `conflict` unless the newest run is final and the approval has not expired.
   [[nodiscard]] virtual Result<std::int64_t> rerun(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
   // needs_attention → retry, roll_back or resolve: the job gets a new fence, this epoch, attempt 1 and no crashes;
-  // retry also forgets a cancel. `conflict` in any other state. For resolve, `data` is {"outcome", "reason", …}: it
-  // becomes the job's reason_code resolved_<outcome>, message and detail.
+  // retry also forgets a cancel and, but for a roll-back, the reason. `conflict` in any other state. For resolve,
+  // `data` is {"outcome", "reason", …}: it becomes the job's reason_code resolved_<outcome>, message and detail.
   [[nodiscard]] virtual Result<Job> decide_attention(std::int64_t job_id, std::int64_t epoch_id,
                                                      statemachine::Event event, Milliseconds now, const std::string& by,
                                                      const std::string& data) = 0;

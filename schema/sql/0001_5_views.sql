@@ -1,5 +1,5 @@
 -- Version 1, views: what readers may rely on. Columns are only ever added, at the end.
--- Not here: any rule; a view shows what the tables hold.
+-- Not here: tables and guards (0001_1 to 0001_4).
 
 CREATE VIEW jobs_view AS
 SELECT j.job_id, j.approval_id, j.run, j.kind, j.backend, j.bottle, j.state, j.attempt, j.reason_code, j.message,

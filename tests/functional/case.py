@@ -43,7 +43,7 @@ class Case(unittest.TestCase):
             print(f"kept: {self.folder}\n{self.worker.tail()}", file=sys.stderr)
         else:
             shutil.rmtree(self.folder)
-        for bottle in self.bottles:
+        for bottle in reversed(self.bottles):  # a later one may use what an earlier one owns
             bottle.remove()
         self.assertEqual(code, 0, "rebottled's exit code after SIGTERM")
 

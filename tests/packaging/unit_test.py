@@ -62,11 +62,11 @@ class Installed(unittest.TestCase):
 
     def test_sysusers_and_tmpfiles_do_what_they_say(self):
         (self.root / "etc").mkdir(exist_ok=True)
-        done = run("systemd-sysusers", f"--root={self.root}", "/usr/lib/sysusers.d/rebottle.conf")
+        done = run("systemd-sysusers", f"--root={self.root}", "rebottle.conf")
         self.assertEqual((done.returncode, done.stderr.count("Failed")), (0, 0), done.stderr)
         self.assertIn("rebottle:", (self.root / "etc/passwd").read_text())
         self.assertRegex((self.root / "etc/group").read_text(), r"docker:.*:rebottle")
-        done = run("systemd-tmpfiles", f"--root={self.root}", "--create", "/usr/lib/tmpfiles.d/rebottle.conf")
+        done = run("systemd-tmpfiles", f"--root={self.root}", "--create", "rebottle.conf")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual((self.root / "var/lib/rebottle").stat().st_mode & 0o7777, 0o2770)
         self.assertEqual((self.root / "var/lib/rebottle/snapshots").stat().st_mode & 0o7777, 0o700)

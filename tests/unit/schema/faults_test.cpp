@@ -1,5 +1,5 @@
 // What the store does when the disk is full, when I/O fails at any call, and in the window of SQLite's WAL-reset bug.
-// Not here: refusals of a sound database.
+// Not here: refusals of single rows.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

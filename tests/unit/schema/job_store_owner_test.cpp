@@ -237,6 +237,21 @@ TEST_F(JobStoreOwner, TakeOverResumesUnderANewFence) {
   EXPECT_EQ(store_->take_over(99, next, Event::resume, State::apply, 2, 60, "r", "{}").error(), StoreErrc::not_found);
 }
 
+TEST_F(JobStoreOwner, OnlyAResumedStepKeepsItsPause) {
+  const auto paused = [&](const std::string& name) {
+    auto advance = advance_of(lead(enqueue(approval_of(name, name)), State::apply));
+    advance.move = move_of(Event::step_retry, State::apply);
+    advance.move->retry_at = 5000;
+    return store_->advance(advance).value().job_id;
+  };
+  const auto resumed = paused("a");
+  const auto poisoned = paused("b");
+  const auto next = store_->begin_epoch(epoch_of("second"));
+  EXPECT_EQ(store_->take_over(resumed, next, Event::resume, State::apply, 1, 50, "r", "{}")->retry_at, 5000);
+  EXPECT_EQ(store_->take_over(poisoned, next, Event::poison, State::rollback, 0, 50, "r", "{}")->retry_at,
+            std::nullopt);
+}
+
 TEST_F(JobStoreOwner, PoisonSaysWhy) {
   const auto before = lead(enqueue(approval_of("one")), State::apply);
   const auto next = store_->begin_epoch(epoch_of("second"));

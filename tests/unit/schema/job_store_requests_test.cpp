@@ -149,6 +149,16 @@ TEST_F(JobStoreRequests, RollBackKeepsTheCause) {
   EXPECT_EQ(job->interrupted, State::verify);
 }
 
+TEST_F(JobStoreRequests, RetryOfARollbackKeepsTheCause) {
+  const auto rollback =
+      move(lead(enqueue(approval_of("one")), State::apply), Event::step_failed, State::rollback, "cause");
+  const auto stuck = move(rollback, Event::step_unknown, State::needs_attention);
+  const auto job = store_->decide_attention(stuck.job_id, epoch_, Event::retry, 50, "bob", "{}");
+  ASSERT_TRUE(job);
+  EXPECT_EQ(job->state, State::rollback);
+  EXPECT_EQ(job->reason_code, "cause");
+}
+
 TEST_F(JobStoreRequests, ResolveEndsTheJobWithItsReason) {
   const auto stuck = lead_to_attention(enqueue(approval_of("one")), State::verify);
   const std::string data = R"({"observed":{"running":true},"outcome":"changed","reason":"looked at it"})";

@@ -1,5 +1,5 @@
 // One service at a time, known to everyone who looks; and looking never takes the lock.
-// Not here: the service that takes it (tests/unit/worker).
+// Not here: the service that holds the lock.
 #include "schema/service_lock.hpp"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
 // The decisions of design.md section 3, "hard cases", outcome by outcome and state by state.
-// Not here: where an event leads (machine_test.cpp).
+// Not here: transitions (machine_test.cpp).
 #include "statemachine/policy.hpp"
 
 #include <gtest/gtest.h>

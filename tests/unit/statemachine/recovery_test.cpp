@@ -1,5 +1,5 @@
 // All journal × world combinations of the recovery table, and the rules behind its rows.
-// Not here: how an action is carried out.
+// Not here: carrying an action out.
 #include "statemachine/recovery.hpp"
 
 #include <gtest/gtest.h>

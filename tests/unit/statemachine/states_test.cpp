@@ -1,5 +1,5 @@
 // The texts of states and events, and the sets that the phases define.
-// Not here: transitions.
+// Not here: transitions (machine_test.cpp).
 #include "statemachine/states.hpp"
 
 #include <gtest/gtest.h>

@@ -41,7 +41,7 @@ TEST_F(Enqueue, PrintsTheJobIdAloneOnStdout) {
 
 TEST_F(Enqueue, RecordsTheApprovalAsGiven) {
   with({"--image", "debian:12", "--approval-id", "prop-1", "--by", "alice", "--justification", "needs jq", "--priority",
-        "-5", "--expires-in", "2h", "--at", "2026-11-23T10:00:00Z"});
+        "-5", "--expires-in", "2h", "--at", "2096-11-23T10:00:00Z"});
   const auto job = shown("prop-1");
   EXPECT_EQ(job["approved_by"], "alice");
   EXPECT_EQ(job["justification"], "needs jq");
