@@ -599,7 +599,8 @@ BEGIN
       OR NEW.expires_at IS NOT OLD.expires_at OR NEW.created_at IS NOT OLD.created_at
       THEN RAISE(ABORT, 'jobs.approval_id: and all else that was approved is never changed; approve anew')
     WHEN NEW.seq IS NOT OLD.seq + 1
-      THEN RAISE(ABORT, 'jobs.state: only the service moves a job, each move with its history row; insert into requests (cancel, retry, rollback, resolve) instead')
+      THEN RAISE(ABORT,
+                 'jobs.state: only the service moves a job, each move with its history row; insert into requests (cancel, retry, rollback, resolve) instead')
     WHEN NOT EXISTS (SELECT 1 FROM transitions
                      WHERE from_state = OLD.state AND event = NEW.event AND to_state = NEW.state)
       AND NOT (NEW.event IS NOT NULL AND NEW.event IN ('effect', 'note') AND NEW.state IS OLD.state)
