@@ -67,6 +67,7 @@ struct JobStatements {
   SQLite::Statement bottle_claimed{db, R"(
     INSERT INTO bottles (backend, bottle, target, last_job_id) VALUES (:backend, :bottle, :target, :job_id)
     ON CONFLICT (backend, bottle) DO UPDATE SET target = excluded.target, last_job_id = excluded.last_job_id)"};
+  SQLite::Statement current{db, "SELECT current FROM bottles WHERE backend = :backend AND bottle = :bottle"};
   SQLite::Statement bottle_changed{db, R"(
     UPDATE bottles SET current = :current, changed_at = :now WHERE backend = :backend AND bottle = :bottle)"};
   SQLite::Statement end_queued{db, R"(

@@ -87,6 +87,14 @@ Result<Job> SqliteJobStore::job(std::int64_t job_id) {
   });
 }
 
+std::string SqliteJobStore::current(const std::string& backend, const std::string& bottle) {
+  return translated("cannot read what is current", [&]() -> std::string {
+    Use row(statements_.current);
+    row.bind(":backend", backend).bind(":bottle", bottle);
+    return row.next() ? row.text("current") : "{}";
+  });
+}
+
 std::vector<JournalRow> SqliteJobStore::journal(std::int64_t job_id) {
   return translated("cannot read the journal", [&] {
     Use rows(statements_.journal);

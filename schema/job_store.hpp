@@ -154,6 +154,8 @@ class JobStore {
   [[nodiscard]] virtual Result<Job> job(std::int64_t job_id) = 0;
   [[nodiscard]] virtual std::vector<JournalRow> journal(std::int64_t job_id) = 0;  // in the order of the first tries
   [[nodiscard]] virtual Result<Job> advance(const Advance& advance) = 0;           // the row afterwards
+  // What the backend recorded at the bottle's last success: a JSON object, empty before the first.
+  [[nodiscard]] virtual std::string current(const std::string& backend, const std::string& bottle) = 0;
 
   // Requests.
   [[nodiscard]] virtual std::vector<Request> pending_requests() = 0;

@@ -43,6 +43,7 @@ class SqliteJobStore final : public JobStore {
                         int crashes, Milliseconds now, const std::string& actor, const std::string& data) override;
   Result<Job> job(std::int64_t job_id) override;
   std::vector<JournalRow> journal(std::int64_t job_id) override;
+  std::string current(const std::string& backend, const std::string& bottle) override;
   Result<Job> advance(const Advance& advance) override;
 
   std::vector<Request> pending_requests() override;

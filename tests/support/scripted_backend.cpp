@@ -172,6 +172,7 @@ awaitable<void> ScriptedBackend::hang() {
 awaitable<Performed> ScriptedBackend::perform(const JobContext& job, const Effect& effect, Direction direction) {
   const Running running(world_);
   world_.calls.push_back(job.bottle + (direction == Direction::undo ? " undo " : " perform ") + effect.name);
+  world_.currents[job.bottle] = job.current;
   auto& fence = world_.fences[job.bottle];
   if (job.fence < fence) world_.violations.push_back(effect.name + " was performed under an old fence");
   fence = std::max(fence, job.fence);

@@ -44,6 +44,7 @@ struct ScriptedWorld {
   std::map<std::string, std::set<std::string>> done;  // bottle → effects that are in force
   std::map<std::string, int> times_done;              // "bottle effect direction" → how often the world changed
   std::map<std::string, std::int64_t> fences;         // bottle → highest fence seen
+  std::map<std::string, worker::json> currents;       // bottle → what its last effect was told is current
   std::vector<Fault> faults;
   std::vector<std::string> removed;  // leftovers, by kind
   int remove_failures = 0;           // that many removals fail

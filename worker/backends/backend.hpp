@@ -49,6 +49,7 @@ struct JobContext {
   std::string target;
   schema::Args args;
   json facts = json::object();
+  json current = json::object();  // what current() said after the bottle's last success; empty before the first
 };
 
 struct Observed {

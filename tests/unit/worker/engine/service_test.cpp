@@ -64,6 +64,16 @@ TEST_F(ServiceJob, SuccessIsShownAsCurrentAndItsLeftoverIsRemoved) {
   EXPECT_EQ(json::parse(operator_->bottles()[0].current), json({{"container", "dev-1"}}));
 }
 
+TEST_F(ServiceJob, ToldWhatTheLastSuccessRecordedAsCurrent) {
+  start();
+  ASSERT_TRUE(run_to_end(approve("dev-1")));
+  EXPECT_EQ(world_.currents["dev-1"], json::object());
+
+  world_.done.clear();
+  ASSERT_TRUE(run_to_end(approve("dev-1")));
+  EXPECT_EQ(world_.currents["dev-1"], json({{"container", "dev-1"}}));
+}
+
 TEST_F(ServiceJob, DowntimeRunsFromTheStopToTheStart) {
   world_.faults = {{.effect = "park_old", .trouble = Trouble::transient, .times = 2}};
   start();
