@@ -151,6 +151,9 @@ awaitable<void> JobRunner::note_closed(StepCursor::Closed closed) {
   const auto& item = closed.item;
   journal_.closed(item.direction, item.effect.name, item.effect.step, closed.result);
   context_.facts = journal_.facts();
+  // When the step began, a name that only the admission could find was not known yet.
+  for (auto& effect : backend_->effects(context_, item.effect.step))
+    if (effect.name == item.effect.name) closed.item.effect.summary = std::move(effect.summary);
   log::info(closed.adopted ? "effect found done" : "effect done", {{"job", job_.job_id},
                                                                    {"step", to_string(job_.state)},
                                                                    {"effect", item.effect.name},
