@@ -76,11 +76,11 @@ TEST_F(Choice, RefusesTwoStoppedOnesOfWhichNothingIsRecorded) {
 
 TEST_F(Choice, RefusesLabelsThatAreNotThoseOfTheRecord) {
   context_.current = {{"machine", "dev-r1"}, {"made", true}, {"job", "x-3"}, {"spec_sha256", "abcdef"}};
-  EXPECT_EQ(reason({machine("dev-r1", "running", ours(1, "x-3"))}), "");
-  EXPECT_EQ(reason({machine("dev-r1", "running", ours(1, "x-4"))}), "bottle_ambiguous");
-  EXPECT_EQ(reason({machine("dev-r1", "running")}), "bottle_ambiguous");
+  EXPECT_EQ(reason(json::array({machine("dev-r1", "running", ours(1, "x-3"))})), "");
+  EXPECT_EQ(reason(json::array({machine("dev-r1", "running", ours(1, "x-4"))})), "bottle_ambiguous");
+  EXPECT_EQ(reason(json::array({machine("dev-r1", "running")})), "bottle_ambiguous");
   context_.current["spec_sha256"] = "def";
-  EXPECT_EQ(reason({machine("dev-r1", "running", ours(1, "x-3"))}), "bottle_ambiguous");
+  EXPECT_EQ(reason(json::array({machine("dev-r1", "running", ours(1, "x-3"))})), "bottle_ambiguous");
 }
 
 TEST_F(Choice, RefusesWhatIsNotThere) {
