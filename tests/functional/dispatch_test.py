@@ -68,6 +68,7 @@ class Dispatch(Case):
             bottle, before = self.run_rows(PRESENT, proxy.path, proxy)
             self.assertNotEqual(proxy.mutating(), [], "the recorder is blind")
             self.assert_changed(bottle, before)
+            self.worker.wait_drained()
             self.worker.stop()
 
     def test_engine_absent(self):
