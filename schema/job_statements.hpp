@@ -176,6 +176,8 @@ struct JobStatements {
     SELECT * FROM freezes WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > :now) ORDER BY freeze_id)"};
 
   SQLite::Statement delete_capabilities{db, "DELETE FROM capabilities WHERE backend = :backend"};
+  SQLite::Statement keep_capabilities{
+      db, "DELETE FROM capabilities WHERE backend NOT IN (SELECT value FROM json_each(:backends))"};
   SQLite::Statement insert_capability{db, R"(
     INSERT INTO capabilities (backend, kind, supported, version, reason_code, message, detail, checked_at)
     VALUES (:backend, :kind, :supported, :version, :reason_code, :message, :detail, :checked_at))"};

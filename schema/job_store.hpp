@@ -181,8 +181,9 @@ class JobStore {
   virtual void leftover_removed(std::int64_t leftover_id, Milliseconds now) = 0;
   virtual void leftover_failed(std::int64_t leftover_id, const std::string& error, Milliseconds next_try) = 0;
 
-  // Capabilities: replaces all rows of the backend.
+  // Capabilities: replaces all rows of the backend; removes those of every backend that is not named.
   virtual void record_capabilities(const std::string& backend, const std::vector<Capability>& rows) = 0;
+  virtual void keep_capabilities(const std::vector<std::string>& backends) = 0;
 
   // True if another connection committed since the last call (PRAGMA data_version; microseconds).
   [[nodiscard]] virtual bool changed_by_others() = 0;

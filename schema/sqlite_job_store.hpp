@@ -62,6 +62,7 @@ class SqliteJobStore final : public JobStore {
   void leftover_failed(std::int64_t leftover_id, const std::string& error, Milliseconds next_try) override;
 
   void record_capabilities(const std::string& backend, const std::vector<Capability>& rows) override;
+  void keep_capabilities(const std::vector<std::string>& backends) override;
 
   bool changed_by_others() override;
   void check_file() override;

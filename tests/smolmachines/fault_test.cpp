@@ -279,12 +279,12 @@ TEST_F(Fault, PathsThatAreTooLargeEndTheJobAndLetTheAgentGoOn) {
 TEST_F(Fault, OnlyWhatCarriesOurLabelsIsEverDeleted) {
   schema::Leftover leftover;
   leftover.kind = "machine";
-  leftover.reference = json{{"machine", "dev-1"}, {"bottle", "dev-1"}, {"files", json::array()}}.dump();
+  leftover.reference = json{{"name", "dev-1"}, {"bottle", "dev-1"}, {"files", json::array()}}.dump();
   forget_calls();
   const auto removed = run(io_, backend_->remove(leftover));
   EXPECT_EQ(removed.outcome, Outcome::permanent);
   EXPECT_EQ(removed.reason_code, "not_ours");
-  leftover.kind = "path";
+  leftover.kind = "kept_files";
   leftover.reference = json{{"path", (folder_ / "images").string()}}.dump();
   EXPECT_NE(run(io_, backend_->remove(leftover)).outcome, Outcome::done);
   EXPECT_TRUE(std::filesystem::exists(folder_ / "images/old.tar"));

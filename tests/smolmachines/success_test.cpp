@@ -120,6 +120,12 @@ TEST_F(Success, ThePlanNamesWhatTheHistoryShows) {
   for (const auto& effect : driver.effects()) history += effect.summary + "\n";
   std::string planned;
   for (const auto& line : plan.makes) planned += line + "\n";
+  for (const auto& line : plan.changes) planned += line + "\n";
+  std::vector<std::string> told = plan.makes;
+  told.insert(told.end(), plan.changes.begin(), plan.changes.end());
+  for (const auto& effect : driver.effects()) {
+    if (effect.mutates) EXPECT_EQ(std::ranges::count(told, effect.summary), 1) << effect.summary;
+  }
   const auto work = config_.work_dir.string();
   for (const auto& name : {std::string("dev-1-r1"), work + "/images/dev-1-r1.tar", work + "/specs/dev-1-r1.json",
                            work + "/paths/test-7"}) {

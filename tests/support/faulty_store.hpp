@@ -88,6 +88,7 @@ class FaultyStore final : public schema::JobStore {
   void record_capabilities(Text backend, const std::vector<schema::Capability>& rows) override {
     s_->record_capabilities(backend, rows);
   }
+  void keep_capabilities(const std::vector<std::string>& backends) override { s_->keep_capabilities(backends); }
   bool changed_by_others() override { return s_->changed_by_others(); }
   void check_file() override { s_->check_file(); }
   int checkpoint() override { return s_->checkpoint(); }

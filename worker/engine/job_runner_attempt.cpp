@@ -8,6 +8,7 @@
 #include "worker/engine/failpoint.hpp"
 #include "worker/engine/job_runner.hpp"
 #include "worker/engine/log.hpp"
+#include "worker/engine/other_backend.hpp"
 
 namespace rebottle::worker {
 
@@ -105,7 +106,24 @@ awaitable<std::optional<StepEnd>> JobRunner::attempt() {
       co_return std::nullopt;
     }
   }
-  co_return cursor.end();
+  auto end = cursor.end();
+  if (never_found(end)) co_await look_elsewhere(end);
+  co_return end;
+}
+
+// The admission itself found no such bottle; nothing was done before it.
+bool JobRunner::never_found(const StepEnd& end) const {
+  return job_.state == State::prepare && end.outcome == Outcome::stale && end.reason_code == bottle_not_found &&
+         context_.facts.empty();
+}
+
+awaitable<void> JobRunner::look_elsewhere(StepEnd& end) {
+  auto refusal = co_await in_other_backend(engine_, job_.approval.backend, job_.approval.bottle);
+  if (!refusal) co_return;
+  end.outcome = Outcome::unsupported;
+  end.reason_code = std::move(refusal->reason_code);
+  end.message = std::move(refusal->message);
+  end.detail = std::move(refusal->detail);
 }
 
 awaitable<void> JobRunner::perform(StepCursor& cursor) {

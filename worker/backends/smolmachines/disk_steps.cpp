@@ -85,8 +85,8 @@ awaitable<Performed> put_back(Engine& engine, const JobView& job, std::filesyste
   for (const auto& disk : at(manifest, "disks")) names.push_back(text(at(disk, "name")));
   for (const auto& name : names)
     if (const auto problem = copy_problem(job.disk_dir() / name); !problem.empty())
-      co_return Performed::failed(Outcome::permanent, "copies_unusable", "The disks cannot be put back: " + problem + ".",
-                                  {{"problem", problem}});
+      co_return Performed::failed(Outcome::permanent, "copies_unusable",
+                                  "The disks cannot be put back: " + problem + ".", {{"problem", problem}});
   std::function<std::string()> work = [data_dir, from = job.disk_dir(), names] {
     return copy_all(from, data_dir, names);
   };

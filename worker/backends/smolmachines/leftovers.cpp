@@ -1,5 +1,5 @@
-// Names and removals. A machine goes with our record of its settings; the one that the provisioner made is never removed.
-// Not here: retries.
+// Names and removals. A machine goes with our record of its settings; the one that the provisioner made is never
+// removed. Not here: retries.
 #include "worker/backends/smolmachines/leftovers.hpp"
 
 #include "worker/backends/json_access.hpp"
@@ -9,7 +9,7 @@ namespace rebottle::worker::smolmachines {
 namespace {
 
 constexpr std::string_view kind_machine = "machine";
-constexpr std::string_view kind_path = "path";
+constexpr std::string_view kind_path = "kept_files";
 
 schema::Leftover leftover(std::string_view kind, const json& reference) {
   schema::Leftover out;
@@ -19,9 +19,9 @@ schema::Leftover leftover(std::string_view kind, const json& reference) {
 }
 
 schema::Leftover machine_of(const JobView& job, const std::string& name) {
-  return leftover(kind_machine, {{"machine", name},
-                                 {"bottle", job.context.bottle},
-                                 {"files", json::array({job.spec_file(name).string()})}});
+  return leftover(
+      kind_machine,
+      {{"name", name}, {"bottle", job.context.bottle}, {"files", json::array({job.spec_file(name).string()})}});
 }
 
 Performed not_ours(std::string message, const json& detail) {
@@ -54,7 +54,7 @@ awaitable<Performed> remove_paths(Engine& engine, std::vector<std::filesystem::p
 }
 
 awaitable<Performed> remove_machine(Engine& engine, json reference) {
-  const auto name = text(at(reference, "machine"));
+  const auto name = text(at(reference, "name"));
   const auto now = co_await look_at_rest(engine, name);
   if (now.rest == Rest::unknown)
     co_return Performed::failed(Outcome::unreachable, "backend_unreachable", now.detail, {{"machine", name}});

@@ -6,6 +6,6 @@
 
 namespace rebottle::worker::smolmachines {
 
-[[nodiscard]] awaitable<Plan> make_plan(Engine& engine, const JobContext& context);
+[[nodiscard]] awaitable<Plan> make_plan(Engine& engine, JobContext job);
 
 }  // namespace rebottle::worker::smolmachines

@@ -2,8 +2,11 @@
 // Not here: any of these.
 #include "worker/backends/smolmachines/smolmachines_backend.hpp"
 
+#include <algorithm>
+
 #include "worker/backends/json_access.hpp"
 #include "worker/backends/smolmachines/effect_table.hpp"
+#include "worker/backends/smolmachines/engine.hpp"
 #include "worker/backends/smolmachines/host.hpp"
 #include "worker/backends/smolmachines/leftovers.hpp"
 #include "worker/backends/smolmachines/plan.hpp"
@@ -32,6 +35,14 @@ class SmolmachinesBackend final : public Backend {
     std::vector<schema::Capability> rows;
     rows.push_back(std::move(row));
     co_return rows;
+  }
+
+  awaitable<bool> has(std::string bottle) override {
+    const auto machines = co_await list_machines(engine_);
+    const auto base = base_name(engine_.config, bottle);
+    co_return std::ranges::any_of(machines.rows, [&](const json& machine) {
+      return text(at(machine, "name")) == base || is_ours(machine, bottle);
+    });
   }
 
   [[nodiscard]] std::vector<Effect> effects(const JobContext& job, State step) const override {

@@ -110,8 +110,9 @@ TargetFound choose_target(const JobView& job, const json& rows) {
   TargetFound out;
   const auto name = job.old_machine();
   if (!valid_machine_name(name)) {
-    out.refusal = stale("bottle_not_found", "\"" + shortened(clean_text(name), 80) + "\" can be no machine's name.",
-                        {{"machine", clean_text(name)}});
+    out.refusal =
+        stale(std::string(bottle_not_found), "\"" + shortened(clean_text(name), 80) + "\" can be no machine's name.",
+              {{"machine", clean_text(name)}});
     return out;
   }
   const json& machine = find(rows, name);
@@ -123,7 +124,7 @@ TargetFound choose_target(const JobView& job, const json& rows) {
   if (machine.is_null()) {
     json candidates = json::array();
     for (const auto& row : ours) candidates.push_back(shown(row));
-    out.refusal = stale("bottle_not_found", "There is no machine " + name + ".",
+    out.refusal = stale(std::string(bottle_not_found), "There is no machine " + name + ".",
                         {{"machine", name}, {"others_of_the_bottle", candidates}});
     return out;
   }

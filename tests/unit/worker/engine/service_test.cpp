@@ -233,7 +233,7 @@ TEST_F(ServiceJob, UnsupportedBackendIsRefusedByItsOwnReason) {
 
   EXPECT_EQ(job(id).state, State::rejected_unsupported);
   EXPECT_EQ(job(id).reason_code, "backend_too_old");
-  EXPECT_EQ(job(id).message, "scripted: too old");
+  EXPECT_EQ(job(id).message, "scripted: backend_too_old");
   EXPECT_EQ(json::parse(job(id).detail)["missing"], "everything");
   EXPECT_GE(world_.probes, 2);  // at start, and again because the answer was no
   EXPECT_FALSE(operator_->capabilities().at(0).supported);
