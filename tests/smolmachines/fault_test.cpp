@@ -57,7 +57,7 @@ TEST_P(EveryCall, EndsChangedOrAsItWas) {
     args = image_change();
     args["snapshot"] = {{"paths", {"/home/agent"}}};
   }
-  spoil(json::array({spoiled.fault}));
+  spoil({spoiled.fault});
   JobDriver driver(io_, *backend_, context(args));
   const auto ended = carry_out(driver);
   if (ended.outcome != Outcome::done) {
@@ -189,8 +189,7 @@ TEST_F(Fault, AMachineThatTheTableDoesNotKnowOfIsStoppedBeforeItsDisksAreCopied)
 }
 
 TEST_F(Fault, AStartThatHangsIsWaitedForAndNeverKilled) {
-  config_.start_timeout_s = 1;
-  config_.call_timeout_s = 5;
+  config_.start_timeout_s = 10;
   backend_ = backend();
   spoil({fault("start", "hang_before")});
   JobDriver driver(io_, *backend_, context(image_change()));

@@ -66,7 +66,7 @@ SmolmachinesCase::SmolmachinesCase() : folder_(new_folder()) {
 
 SmolmachinesCase::~SmolmachinesCase() {
   release();
-  spoil(json::array());
+  spoil({});
   for (const auto& name : machines()) smolvm({"machine", "delete", "--force", "--name", name});
   if (HasFailure())
     std::cerr << "kept: " << folder_ << "\n";
@@ -135,7 +135,9 @@ std::string SmolmachinesCase::make_image(const std::string& file, const std::str
   return worker::sha256_hex(worker::read_file(folder_ / "images" / file));
 }
 
-void SmolmachinesCase::spoil(const json& faults) { write(folder_ / "state/fake/faults.json", faults.dump()); }
+void SmolmachinesCase::spoil(const std::vector<json>& faults) {
+  write(folder_ / "state/fake/faults.json", json(faults).dump());
+}
 void SmolmachinesCase::release() { write(folder_ / "state/fake/release", ""); }
 void SmolmachinesCase::forget_calls() { std::filesystem::remove(folder_ / "state/fake/calls.jsonl"); }
 

@@ -38,7 +38,7 @@ class SmolmachinesCase : public ::testing::Test {
   std::string make_image(const std::string& file, const std::string& workload = {});  // its sha256
 
   // Spoils calls to come: the format of the scripted engine's faults.
-  void spoil(const json& faults);
+  void spoil(const std::vector<json>& faults);
   void release();  // lets hanging calls go on
   void forget_calls();
   std::vector<std::string> calls(bool mutating_only = false);  // "start dev-1", in order
