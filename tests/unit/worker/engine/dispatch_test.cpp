@@ -242,13 +242,14 @@ TEST_P(DispatchTable, EveryRow) {
       for (const auto& call : world_of(name).calls) {
         if (!call.starts_with("row-" + std::to_string(i) + " ")) continue;
         EXPECT_EQ(name, rows[i].backend) << call;
-        if (rule.state != State::succeeded) EXPECT_THAT(call, ::testing::EndsWith(" perform admit"));
+        const bool changes = !call.ends_with(" perform admit");
+        EXPECT_TRUE(!changes || rule.state == State::succeeded) << call;
       }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, DispatchTable, ::testing::ValuesIn(engines),
-                         [](const auto& info) { return std::to_string(info.index); });
+                         [](const auto& one) { return std::to_string(one.index); });
 
 TEST(DispatchRules, EachMatchesSomething) {
   for (const auto& rule : rules) {

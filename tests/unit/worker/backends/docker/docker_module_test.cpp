@@ -43,7 +43,9 @@ TEST(DockerModule, EveryKeyEndsInItsSetting) {
 TEST(DockerModule, SwitchedOffMakesNone) {
   const auto module = docker_module();
   for (const auto& key : module->keys())
-    if (key.name == "enabled") EXPECT_EQ(key.take({false, "boolean"}), "");
+    if (key.name == "enabled") {
+      EXPECT_EQ(key.take({false, "boolean"}), "");
+    }
   EXPECT_EQ(module->make({}, "/nowhere"), nullptr);
 }
 

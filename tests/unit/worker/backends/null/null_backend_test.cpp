@@ -230,7 +230,9 @@ TEST(NullModule, IsOffUnlessSwitchedOn) {
   boost::asio::io_context io;
   EXPECT_EQ(module->make(io.get_executor(), {}), nullptr);
   for (const auto& key : module->keys())
-    if (key.name == "enabled") EXPECT_EQ(key.take({true, "boolean"}), "");
+    if (key.name == "enabled") {
+      EXPECT_EQ(key.take({true, "boolean"}), "");
+    }
   EXPECT_NE(module->make(io.get_executor(), {}), nullptr);
 }
 
