@@ -89,7 +89,7 @@ TEST_F(DockerMembers, AnAgentThatDiesGivesAllBack) {
 TEST_F(DockerMembers, FromEachPointAllComeBack) {
   start_bottle();
   for (const auto& last : {"disarm:" + tap, "stop_old:" + tap, "stop_old:" + proxy, "park_old:" + proxy,
-                           "take_name:" + proxy, "start_new", "start_new:" + proxy, "start_new:" + tap}) {
+                           "take_name:" + proxy, std::string("start_new"), "start_new:" + proxy, "start_new:" + tap}) {
     auto one = whole_job();
     run_until(one, last);
     const auto back = one.roll_back();
