@@ -102,8 +102,8 @@ class Backend {
   // is a no. For the operator who named the wrong backend: nothing is decided by it but the text of a refusal.
   virtual awaitable<bool> has(std::string bottle) = 0;
 
-  // The effects of a forward step in order, or for State::rollback the proofs that end it. May depend on the facts
-  // of earlier steps, never on the world; the same context gives the same list.
+  // The effects of a forward step in order, or for State::rollback the proofs that end it. May depend on the facts,
+  // never on the world; the same context gives the same list. What a fact adds comes after the effect that made it.
   [[nodiscard]] virtual std::vector<Effect> effects(const JobContext& job, State step) const = 0;
 
   // What is true now. For Direction::undo, `present` means that the effect is taken back. The first effect of

@@ -95,7 +95,10 @@ awaitable<std::optional<StepEnd>> JobRunner::attempt() {
       cursor.observed(seen);
     }
     auto closed = cursor.take_closed();
-    if (closed) co_await note_closed(std::move(*closed));
+    if (closed) {
+      co_await note_closed(std::move(*closed));
+      follow_facts(cursor);
+    }
     if (cursor.want() == StepCursor::Want::end) break;
     // Between an answer that proves nothing and the look at the world there is no boundary.
     if (cursor.in_doubt()) continue;
@@ -124,6 +127,12 @@ awaitable<void> JobRunner::look_elsewhere(StepEnd& end) {
   end.reason_code = std::move(refusal->reason_code);
   end.message = std::move(refusal->message);
   end.detail = std::move(refusal->detail);
+}
+
+void JobRunner::follow_facts(StepCursor& cursor) {
+  if (job_.state == State::rollback) return;  // what is undone adds nothing
+  auto plan = plan_step();
+  if (auto* items = std::get_if<std::vector<StepItem>>(&plan)) cursor.follow(std::move(*items));
 }
 
 awaitable<void> JobRunner::perform(StepCursor& cursor) {

@@ -37,6 +37,7 @@ config::Keys keys_of(DockerConfig& to) {
       absolute_path("socket", to.socket),
       text("container", to.container, holds_bottle),
       text("label", to.label),
+      text("side_label", to.side_label),
       whole("concurrency", to.concurrency, 1, 1000),
       text("build_network", to.build_network, not_empty),
       yes_or_no("pull", to.pull),

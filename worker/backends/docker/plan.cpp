@@ -37,12 +37,20 @@ awaitable<Plan> make_plan(Engine& engine, JobContext job) {
   job.facts[std::string(effect::admit)] = std::move(admitted.result);
   const JobView view(engine.config, job);
   list_effects(plan, [&](State step) { return effects_of(engine, view, step); });
+  for (const auto& dependent : at(view.baseline(), "members"))
+    plan.changes.push_back("what " + text(at(dependent, "name")) +
+                           " wrote outside of its volumes does not go over to the recreated one");
   list_leftovers(plan, leftovers_of(engine, view, State::succeeded), "success");
   list_leftovers(plan, leftovers_of(engine, view, State::rolled_back), "a roll-back");
   plan.irreversible = irreversible(view);
-  plan.detail = {{"container_id", view.old_id()},         {"image_id", view.old_image()},
-                 {"running", view.was_running()},         {"networks", at(view.baseline(), "networks")},
-                 {"paths", at(view.baseline(), "paths")}, {"paths_skipped", at(view.baseline(), "paths_skipped")}};
+  plan.detail = {{"container_id", view.old_id()},
+                 {"image_id", view.old_image()},
+                 {"running", view.was_running()},
+                 {"networks", at(view.baseline(), "networks")},
+                 {"members", at(view.baseline(), "members")},
+                 {"sides", at(view.baseline(), "sides")},
+                 {"paths", at(view.baseline(), "paths")},
+                 {"paths_skipped", at(view.baseline(), "paths_skipped")}};
   co_return plan;
 }
 
