@@ -20,8 +20,14 @@ std::unique_ptr<Backend> make_docker(const boost::asio::any_io_executor& executo
   return docker::make_docker_backend(executor, config.docker);
 }
 
+std::unique_ptr<Backend> make_podman(const boost::asio::any_io_executor& executor, const Config& config) {
+  if (!config.podman.enabled) return nullptr;
+  return docker::make_docker_backend(executor, config.podman, "podman");
+}
+
 constexpr std::array registrations{
     Registration{"docker", make_docker},
+    Registration{"podman", make_podman},
 };
 
 }  // namespace

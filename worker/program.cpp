@@ -60,7 +60,9 @@ Config effective_config(const Options& options) {
   if (config.service.db.empty()) config.service.db = defaults.db;
   if (config.service.state_dir.empty()) config.service.state_dir = config.service.db.parent_path();
   if (options.log_level) config.service.log_level = *options.log_level;
+  // One directory for all engines: what a job keeps has the job's key, which no other job has.
   config.docker.snapshot_dir = config.service.state_dir / "snapshots";
+  config.podman.snapshot_dir = config.docker.snapshot_dir;
   return config;
 }
 

@@ -192,8 +192,10 @@ void read_backends(Reader& reader, const toml::node& node, Config& config) {
   for (const auto& [key, value] : *backends) {
     if (key.str() == "docker")
       reader.section(value, "backends.docker", docker_keys(config.docker));
+    else if (key.str() == "podman")
+      reader.section(value, "backends.podman", docker_keys(config.podman));
     else
-      reader.unknown(value, "backends.", key.str(), {"docker"});
+      reader.unknown(value, "backends.", key.str(), {"docker", "podman"});
   }
 }
 

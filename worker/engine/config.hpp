@@ -28,6 +28,7 @@ struct ServiceConfig {
 struct Config {
   ServiceConfig service;
   docker::DockerConfig docker;
+  docker::DockerConfig podman = docker::podman_config();
 };
 
 // what() holds one line per fault: "<file>:<line>: <dotted name>: <what is wrong, and the way out>".

@@ -1,6 +1,8 @@
 // Makes the changed container while the old one still runs: created but not started, then connected.
 // Not here: which settings go over (carry_over.cpp).
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "worker/backends/docker/carry_over.hpp"
 #include "worker/backends/docker/steps.hpp"
@@ -43,11 +45,16 @@ awaitable<Performed> carry_now(Engine& engine, const JobView& job, CarryOver& ou
   co_return Performed::done();
 }
 
-json create_body(const JobView& job, const CarryOver& carried) {
+json create_body(const Engine& engine, const JobView& job, const CarryOver& carried, const json& old_container) {
   json body = carried.body;
   body["Image"] = job.image_reference();
   body["Labels"].update(labels_of(job.context, effect::create_new));
-  return body;
+  const auto& dialect = engine.dialect();
+  if (!dialect.updates_policy) body["HostConfig"]["RestartPolicy"] = carried.restart_policy;
+  if (dialect.takes_all_networks)
+    for (const auto& network : carried.further)
+      body["NetworkingConfig"]["EndpointsConfig"][network.network] = network.settings;
+  return dialect.create_body(body, old_container, job.names.created);
 }
 
 // What the engine made must be what it was told to make.
@@ -58,7 +65,8 @@ awaitable<Performed> judge_result(Engine& engine, const JobView& job, std::strin
     co_return Performed::failed(Outcome::permanent, "image_moved",
                                 job.image_reference() + " means another image than before.",
                                 {{"expected", job.new_image()}, {"found", at(created.doc, "Image")}});
-  const auto fields = unfaithful_fields(old_container, created.doc);
+  auto fields = unfaithful_fields(old_container, created.doc);
+  std::ranges::move(engine.dialect().unfaithful(old_container, created.doc), std::back_inserter(fields));
   if (!fields.empty())
     co_return Performed::failed(Outcome::permanent, "not_carried",
                                 "The engine did not take over settings of the container " + job.names.container + ".",
@@ -148,8 +156,8 @@ awaitable<Performed> perform_create_new(Engine& engine, const JobView& job, Dire
   json old_container;
   const auto ready = co_await carry_now(engine, job, carried, old_container);
   if (ready.outcome != Outcome::done) co_return ready;
-  json body = create_body(job, carried);
-  std::string target = "/containers/create?name=" + percent_encode(job.names.created);
+  json body = create_body(engine, job, carried, old_container);
+  auto target = std::string(engine.dialect().container_path) + "create?name=" + percent_encode(job.names.created);
   const auto reply = co_await post_json(engine, std::move(target), std::move(body));
   if (!reply.is(201)) co_return failure(reply, "create the container " + job.names.created);
   const auto answer = json::parse(reply.body, nullptr, false);

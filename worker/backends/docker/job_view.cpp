@@ -1,6 +1,7 @@
 // Facts by meaning. Not here: where they come from.
 #include "worker/backends/docker/job_view.hpp"
 
+#include "worker/backends/docker/dialect.hpp"
 #include "worker/backends/docker/dockerfile.hpp"
 #include "worker/backends/docker/engine.hpp"
 #include "worker/backends/docker/text.hpp"
@@ -21,7 +22,7 @@ std::string container_by_name(const DockerConfig& config, std::string_view bottl
 }
 
 JobView::JobView(const DockerConfig& config, const JobContext& job)
-    : context(job), names(names_of(job.bottle, container_of(config, job), job.job_key)), config_(config) {}
+    : context(job), names(names_of(job.bottle, container_of(config, job), job.job_key, dialect_of(config.engine).image_prefix)), config_(config) {}
 
 bool JobView::has_fact(std::string_view effect) const { return context.facts.contains(std::string(effect)); }
 const json& JobView::fact(std::string_view effect) const { return at(context.facts, effect); }

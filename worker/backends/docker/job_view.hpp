@@ -54,6 +54,7 @@ class JobView {
   [[nodiscard]] std::string image_reference() const;     // what the new container is made from
   [[nodiscard]] bool builds() const;                     // a Dockerfile or commands; else an image is resolved
   [[nodiscard]] std::string dockerfile() const;          // as approved or generated, "current" not yet put in
+  [[nodiscard]] EngineKind engine() const { return config_.engine; }
   [[nodiscard]] std::filesystem::path keep_dir() const;  // for the snapshot's files of this job
 
  private:

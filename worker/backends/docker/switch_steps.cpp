@@ -65,6 +65,9 @@ awaitable<Performed> start(Engine& engine, std::string id) {
   auto out = failure(reply, "start the container " + id);
   // 403: the address of a container that has just stopped is not free yet.
   if (reply.is(403)) out.outcome = Outcome::transient;
+  const auto final_cause = engine.dialect().final_start_failures;
+  const auto cause = text(at(json::parse(reply.body, nullptr, false), "cause"));
+  if (!final_cause.empty() && cause.starts_with(final_cause)) out.outcome = Outcome::permanent;
   if (reply.answered()) out.reason_code = "start_failed";
   co_return out;
 }
@@ -211,7 +214,8 @@ awaitable<Observed> observe_start_new(Engine& engine, const JobView& job, Direct
   if (!own.seen.here()) co_return seen_as(World::foreign, own.wrong.message);
   const json& policy = at(own.seen.doc, "HostConfig", "RestartPolicy");
   const bool running = is_running(own.seen.doc);
-  if (direction == Direction::undo) co_return present_if(!running && same_policy(policy, no_restart()));
+  const bool disarmed = !engine.dialect().updates_policy || same_policy(policy, no_restart());
+  if (direction == Direction::undo) co_return present_if(!running && disarmed);
   if (!running || !same_policy(policy, at(job.baseline(), "restart_policy"))) co_return seen_as(World::absent);
   json result = {{"started_at", at(own.seen.doc, "State", "StartedAt")},
                  {"restart_count", at(own.seen.doc, "RestartCount")}};
@@ -233,9 +237,12 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
     const auto stopped = co_await stop(engine, job.new_id(), timeout_s);
     if (stopped.outcome != Outcome::done) co_return stopped;
   }
-  json policy = forward ? at(job.baseline(), "restart_policy") : no_restart();
-  auto armed = co_await set_restart_policy(engine, job.new_id(), std::move(policy));
-  if (armed.outcome != Outcome::done || !forward) co_return armed;
+  if (engine.dialect().updates_policy) {
+    json policy = forward ? at(job.baseline(), "restart_policy") : no_restart();
+    const auto armed = co_await set_restart_policy(engine, job.new_id(), std::move(policy));
+    if (armed.outcome != Outcome::done) co_return armed;
+  }
+  if (!forward) co_return Performed::done();
   auto out = co_await start(engine, job.new_id());
   if (out.outcome != Outcome::done) co_return out;
   const auto started = co_await see_container(engine, job.new_id());

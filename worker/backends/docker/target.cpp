@@ -197,6 +197,9 @@ awaitable<TargetFound> find_target(Engine& engine, const JobView& job) {
   if (!image.here()) co_return out;
   out.target.image = std::move(image.doc);
   out.target.carried = carry_over(out.target.container, out.target.image);
+  // What another engine's document says that a Docker engine's cannot.
+  for (const auto& field : at(at(out.target.container, "Podman"), "refused"))
+    out.target.carried.refused.push_back(text(field));
   out.refusal = judge_carried(out.target.carried, container_name(out.target.container));
   co_return out;
 }

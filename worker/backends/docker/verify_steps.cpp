@@ -24,6 +24,32 @@ json last_probe(const json& container) {
           {"output", last_part(clean_text(text(at(log.back(), "Output"))), 1000)}};
 }
 
+// Podman leaves health checks to timers of systemd, which not every host has: so they are asked for, as often as the
+// container's own interval says.
+class HealthCheck {
+ public:
+  awaitable<void> ask(Engine& engine, const json& container) {
+    const json& check = at(container, "Config", "Healthcheck");
+    const json& test = at(check, "Test");
+    const bool there = test.is_array() && !test.empty() && test[0] != "NONE";
+    if (engine.dialect().runs_health_checks || !there || Clock::now() < next_) co_return;
+    const auto duration = [&check](std::string_view field) {
+      const json& value = at(check, field);
+      return value.is_number_integer() ? std::chrono::nanoseconds(value.get<std::int64_t>()) : seconds(30);
+    };
+    Call call;
+    call.method = "GET";
+    call.target = "/libpod/containers/" + percent_encode(text(at(container, "Id"))) + "/healthcheck";
+    call.deadline = seconds(engine.config.call_timeout_s) + std::chrono::duration_cast<milliseconds>(duration("Timeout"));
+    // What it found stands in the container's document.
+    (void)co_await engine.client.call(std::move(call));
+    next_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(duration("Interval"));
+  }
+
+ private:
+  Clock::time_point next_;
+};
+
 awaitable<Performed> broken(Engine& engine, std::string reason, std::string message, json container) {
   const json& state = at(container, "State");
   json detail = {{"status", at(state, "Status")},
@@ -66,6 +92,7 @@ awaitable<Performed> wait_until_proved(Engine& engine, const JobView& job, Clock
   const auto began = Clock::now();
   std::string started_at = text(at(job.fact(effect::start_new), "started_at"));
   json restart_count = at(job.fact(effect::start_new), "restart_count");
+  HealthCheck health_check;
   while (true) {
     const auto own = co_await see_new(engine, job);
     if (!own.seen.here()) co_return own.wrong;
@@ -83,6 +110,7 @@ awaitable<Performed> wait_until_proved(Engine& engine, const JobView& job, Clock
       json result = {{"started_at", started_at}, {"health", health_of(container)}, {"stable_s", stable.count()}};
       co_return Performed::done(std::move(result));
     }
+    if (!look.healthy) co_await health_check.ask(engine, container);
     if (Clock::now() >= deadline) {
       std::string reason = "not_healthy_in_time";
       std::string message = "The changed container did not become healthy in time.";
@@ -147,6 +175,7 @@ awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Dire
   const auto began = Clock::now();
   const auto deadline = began + seconds(engine.config.verify_timeout_s);
   const seconds stable(job.was_running() ? engine.config.stable_s : 0);
+  HealthCheck health_check;
   while (true) {
     const auto old = co_await see_container(engine, job.old_id());
     if (!old.here()) co_return failure(old.reply, "inspect the old container");
@@ -160,6 +189,7 @@ awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Dire
     if (Clock::now() >= deadline)
       co_return Performed::failed(Outcome::permanent, "rollback_unproven",
                                   "The old container is back, but not as it was.", {{"worse", worse}});
+    if (!worse.empty()) co_await health_check.ask(engine, old.doc);
     co_await pause_for(look_again);
   }
 }

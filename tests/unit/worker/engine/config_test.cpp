@@ -23,6 +23,18 @@ TEST(Config, EmptyFileIsTheDefaults) {
   EXPECT_EQ(config.service.max_downtime_s, 300);
   EXPECT_EQ(config.docker.container, "{bottle}");
   EXPECT_TRUE(config.docker.enabled);
+  EXPECT_EQ(config.docker.engine, docker::EngineKind::docker);
+  EXPECT_EQ(config.podman.engine, docker::EngineKind::podman);
+  EXPECT_EQ(config.podman.socket, "/run/podman/podman.sock");
+}
+
+TEST(Config, PodmanHasTheKeysOfDocker) {
+  const auto config = parse_config("[backends.podman]\nlabel = \"bot\"\nstable_s = 7\n", "rebottle.toml");
+  EXPECT_EQ(config.podman.label, "bot");
+  EXPECT_EQ(config.podman.stable_s, 7);
+  EXPECT_EQ(config.docker.stable_s, docker::DockerConfig().stable_s);
+  EXPECT_EQ(fault_of("[backends.podman]\nsock = \"/x\"\n"),
+            "rebottle.toml:2: backends.podman.sock: unknown; did you mean backends.podman.socket?");
 }
 
 TEST(Config, EveryKeyIsTakenOver) {
