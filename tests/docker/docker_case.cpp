@@ -58,8 +58,7 @@ std::vector<std::string> differences(const json& before, const json& after, cons
 void DockerCase::SetUp() {
   const char* const variable = kind == docker::EngineKind::podman ? "REBOTTLE_TEST_PODMAN" : "REBOTTLE_TEST_DOCKER";
   const char* socket = std::getenv(variable);
-  if (socket == nullptr || *socket == '\0')
-    GTEST_SKIP() << variable << " names no engine's socket; ctest starts one";
+  if (socket == nullptr || *socket == '\0') GTEST_SKIP() << variable << " names no engine's socket; ctest starts one";
   if (kind == docker::EngineKind::podman) config = docker::podman_config();
   std::string pattern = (std::filesystem::temp_directory_path() / "rebottle-docker-XXXXXX").string();
   ASSERT_NE(::mkdtemp(pattern.data()), nullptr);

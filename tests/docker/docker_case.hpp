@@ -46,7 +46,7 @@ class DockerCase : public ::testing::Test {
   std::unique_ptr<worker::Backend> another_backend();
 
   [[nodiscard]] json inspect(const std::string& name_or_id);  // the engine's own words; null if there is none
-  [[nodiscard]] json image(const std::string& reference);                                // null if there is none
+  [[nodiscard]] json image(const std::string& reference);     // null if there is none
   json call(const std::string& method, const std::string& target, json body = nullptr);  // asserts success
   std::string run_inside(const std::string& container, std::vector<std::string> command);
   [[nodiscard]] std::vector<std::string> container_names();  // of all containers whose name starts with the bottle's

@@ -18,7 +18,14 @@ const std::vector<std::string> PodmanCase::by_restart = {
 };
 
 const std::vector<std::string> PodmanCase::by_change = {
-    "Id", "Created", "Image", "ImageDigest", "ImageName", "State\\..*", "RestartCount", "GraphDriver\\..*",
+    "Id",
+    "Created",
+    "Image",
+    "ImageDigest",
+    "ImageName",
+    "State\\..*",
+    "RestartCount",
+    "GraphDriver\\..*",
     "(StaticDir|ResolvConfPath|HostnamePath|HostsPath|OCIConfigPath|ConmonPidFile|PidFile|Mounts|Name)",
     "NetworkSettings\\.(SandboxKey|EndpointID|IPAddress|MacAddress|Gateway|IPPrefixLen)",
     "NetworkSettings\\.Networks\\.[^.]+\\.(IPAddress|MacAddress|Gateway|IPPrefixLen|Aliases)",
@@ -29,7 +36,7 @@ const std::vector<std::string> PodmanCase::by_change = {
 };
 
 std::string PodmanCase::run_by_command(const std::string& name, const std::vector<std::string>& options) {
-  std::vector<std::string> words = {"podman", "--remote", "--url", "unix://" + config.socket.string(),
+  std::vector<std::string> words = {"podman", "--remote", "--url",  "unix://" + config.socket.string(),
                                     "run",    "-d",       "--name", name};
   words.insert(words.end(), options.begin(), options.end());
   const auto body = agent_body();

@@ -24,14 +24,14 @@ using std::chrono::milliseconds;
 
 // How far a call got.
 enum class Reach : std::uint8_t {
-  answered,     // `status` and `body` are the engine's answer
-  stopped,      // the caller's sink had enough of the answer
-  unreachable,  // no connection: the request was never sent
-  lost,         // the connection died after the request was sent: the outcome is unknown
-  timeout,      // the deadline passed: the outcome is unknown
-  malformed,    // the answer was no HTTP, or longer than allowed: the outcome is unknown
-  too_old,      // the engine does not speak API 1.41, or is a Podman before 4.0: nothing was asked
-  other_engine, // another engine answers on this socket: nothing was asked
+  answered,      // `status` and `body` are the engine's answer
+  stopped,       // the caller's sink had enough of the answer
+  unreachable,   // no connection: the request was never sent
+  lost,          // the connection died after the request was sent: the outcome is unknown
+  timeout,       // the deadline passed: the outcome is unknown
+  malformed,     // the answer was no HTTP, or longer than allowed: the outcome is unknown
+  too_old,       // the engine does not speak API 1.41, or is a Podman before 4.0: nothing was asked
+  other_engine,  // another engine answers on this socket: nothing was asked
 };
 
 struct Reply {

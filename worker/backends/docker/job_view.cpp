@@ -22,7 +22,9 @@ std::string container_by_name(const DockerConfig& config, std::string_view bottl
 }
 
 JobView::JobView(const DockerConfig& config, const JobContext& job)
-    : context(job), names(names_of(job.bottle, container_of(config, job), job.job_key, dialect_of(config.engine).image_prefix)), config_(config) {}
+    : context(job),
+      names(names_of(job.bottle, container_of(config, job), job.job_key, dialect_of(config.engine).image_prefix)),
+      config_(config) {}
 
 bool JobView::has_fact(std::string_view effect) const { return context.facts.contains(std::string(effect)); }
 const json& JobView::fact(std::string_view effect) const { return at(context.facts, effect); }

@@ -40,7 +40,8 @@ class HealthCheck {
     Call call;
     call.method = "GET";
     call.target = "/libpod/containers/" + percent_encode(text(at(container, "Id"))) + "/healthcheck";
-    call.deadline = seconds(engine.config.call_timeout_s) + std::chrono::duration_cast<milliseconds>(duration("Timeout"));
+    call.deadline =
+        seconds(engine.config.call_timeout_s) + std::chrono::duration_cast<milliseconds>(duration("Timeout"));
     // What it found stands in the container's document.
     (void)co_await engine.client.call(std::move(call));
     next_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(duration("Interval"));

@@ -20,10 +20,10 @@ constexpr std::array<std::string_view, 4> own_annotations = {
     "io.container.manager", "io.kubernetes.cri-o.", "io.podman.annotations.", "org.opencontainers.image.stopSignal"};
 
 constexpr auto signals = std::to_array<std::string_view>(
-    {"",        "SIGHUP",  "SIGINT",  "SIGQUIT", "SIGILL",    "SIGTRAP", "SIGABRT", "SIGBUS",
-     "SIGFPE",  "SIGKILL", "SIGUSR1", "SIGSEGV", "SIGUSR2",   "SIGPIPE", "SIGALRM", "SIGTERM",
-     "SIGSTKFLT", "SIGCHLD", "SIGCONT", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG",
-     "SIGXCPU", "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO", "SIGPWR", "SIGSYS"});
+    {"",          "SIGHUP",  "SIGINT",    "SIGQUIT", "SIGILL",   "SIGTRAP", "SIGABRT", "SIGBUS",
+     "SIGFPE",    "SIGKILL", "SIGUSR1",   "SIGSEGV", "SIGUSR2",  "SIGPIPE", "SIGALRM", "SIGTERM",
+     "SIGSTKFLT", "SIGCHLD", "SIGCONT",   "SIGSTOP", "SIGTSTP",  "SIGTTIN", "SIGTTOU", "SIGURG",
+     "SIGXCPU",   "SIGXFSZ", "SIGVTALRM", "SIGPROF", "SIGWINCH", "SIGIO",   "SIGPWR",  "SIGSYS"});
 
 bool contains(const Names& names, std::string_view name) { return std::ranges::find(names, name) != names.end(); }
 
@@ -142,29 +142,64 @@ class Translation {
 
   // The document joins the entrypoint's words with blanks; its arguments are told as they are.
   void take_command(json& config) {
-    json all = json::array({at(from_, "Path")});
+    std::vector<json> all = {at(from_, "Path")};
     for (const auto& word : at(from_, "Args")) all.push_back(word);
-    if (at(from_, "HostConfig", "Init") == true && all.size() >= 2 && all[1] == "--") all.erase(0), all.erase(0);
-    const json command = config["Cmd"].is_array() ? config["Cmd"] : json::array();
-    const auto count = static_cast<std::ptrdiff_t>(all.size()) - static_cast<std::ptrdiff_t>(command.size());
-    if (count < 0 || !std::equal(command.begin(), command.end(), all.begin() + count)) {
+    // Podman's own init stands before them: "/run/podman-init -- …".
+    const bool init = at(from_, "HostConfig", "Init") == true && all.size() >= 2 && all[1] == "--";
+    if (init) all.erase(all.begin(), all.begin() + 2);
+    std::vector<json> command;
+    for (const auto& word : at(config, "Cmd")) command.push_back(word);
+    if (command.size() > all.size() || !std::equal(command.rbegin(), command.rend(), all.rbegin())) {
       refuse("Config.Entrypoint: not told");
       return;
     }
-    config["Entrypoint"] = json(std::vector<json>(all.begin(), all.begin() + count));
+    all.resize(all.size() - command.size());
+    config["Entrypoint"] = all;
   }
 
   void take_host_config() {
     json& host = out_["HostConfig"] = json::object();
     section("HostConfig",
-            {"Binds",         "AutoRemove",      "VolumesFrom",       "CapAdd",           "CapDrop",
-             "Dns",           "DnsOptions",      "DnsSearch",         "ExtraHosts",       "GroupAdd",
-             "IpcMode",       "Links",           "OomScoreAdj",       "PidMode",          "Privileged",
-             "ReadonlyRootfs", "SecurityOpt",    "Tmpfs",             "UTSMode",          "UsernsMode",
-             "ShmSize",       "CpuShares",       "Memory",            "NanoCpus",         "CgroupParent",
-             "BlkioWeight",   "CpuPeriod",       "CpuQuota",          "CpuRealtimePeriod", "CpuRealtimeRuntime",
-             "CpusetCpus",    "CpusetMems",      "MemoryReservation", "MemorySwap",       "MemorySwappiness",
-             "OomKillDisable", "PidsLimit",      "Ulimits",           "RestartPolicy",    "NetworkMode",
+            {"Binds",
+             "AutoRemove",
+             "VolumesFrom",
+             "CapAdd",
+             "CapDrop",
+             "Dns",
+             "DnsOptions",
+             "DnsSearch",
+             "ExtraHosts",
+             "GroupAdd",
+             "IpcMode",
+             "Links",
+             "OomScoreAdj",
+             "PidMode",
+             "Privileged",
+             "ReadonlyRootfs",
+             "SecurityOpt",
+             "Tmpfs",
+             "UTSMode",
+             "UsernsMode",
+             "ShmSize",
+             "CpuShares",
+             "Memory",
+             "NanoCpus",
+             "CgroupParent",
+             "BlkioWeight",
+             "CpuPeriod",
+             "CpuQuota",
+             "CpuRealtimePeriod",
+             "CpuRealtimeRuntime",
+             "CpusetCpus",
+             "CpusetMems",
+             "MemoryReservation",
+             "MemorySwap",
+             "MemorySwappiness",
+             "OomKillDisable",
+             "PidsLimit",
+             "Ulimits",
+             "RestartPolicy",
+             "NetworkMode",
              "Init"},
             {"CgroupManager", "CgroupMode", "Cgroups", "ContainerIDFile", "LogConfig", "PortBindings", "Runtime",
              "ConsoleSize", "Devices", "PublishAllPorts"},
@@ -173,8 +208,9 @@ class Translation {
     const auto cgroups = text(at(from_, "HostConfig", "Cgroups"));
     if (!cgroups.empty() && cgroups != "default" && cgroups != "enabled") refuse("HostConfig.Cgroups");
     if (text(at(host["RestartPolicy"], "Name")) == "always")
-      refuse("HostConfig.RestartPolicy: \"always\" cannot be taken off, and podman-restart.service would start the "
-             "container that was put aside; make it with unless-stopped");
+      refuse(
+          "HostConfig.RestartPolicy: \"always\" cannot be taken off, and podman-restart.service would start the "
+          "container that was put aside; make it with unless-stopped");
     if (!is_default(at(host, "UsernsMode")) && at(host, "UsernsMode") != "host") refuse("HostConfig.UsernsMode");
     for (const auto& option : at(host, "SecurityOpt"))
       if (option != "no-new-privileges") refuse("HostConfig.SecurityOpt: " + text(option));
@@ -213,7 +249,8 @@ class Translation {
     if (said != "bridge" && said != "none" && said != "host" && !said.starts_with("container:"))
       refuse("HostConfig.NetworkMode: " + said);
     if (said != "bridge") return;
-    networks = at(from_, "NetworkSettings", "Networks").is_object() ? at(from_, "NetworkSettings", "Networks") : networks;
+    networks =
+        at(from_, "NetworkSettings", "Networks").is_object() ? at(from_, "NetworkSettings", "Networks") : networks;
     if (networks.empty())
       refuse("HostConfig.NetworkMode: connected to no network");
     else

@@ -5,7 +5,9 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <string_view>
+#include <utility>
 
 #include "worker/backends/docker/carry_over.hpp"
 #include "worker/backends/docker/engine.hpp"

@@ -39,10 +39,9 @@ TEST(PodmanSpec, HoldsEverySettingOfARealContainer) {
   EXPECT_EQ(spec["networks"]["n1"], (json{{"aliases", {"the-agent"}}, {"static_ips", {"10.201.7.9"}}}));
   EXPECT_EQ(spec["networks"]["n2"], json::object());
   EXPECT_EQ(spec["sysctl"]["net.ipv4.ip_unprivileged_port_start"], "80");
-  EXPECT_EQ(spec["portmappings"], json::array({{{"container_port", 80},
-                                                {"protocol", "tcp"},
-                                                {"host_ip", "127.0.0.1"},
-                                                {"host_port", 18085}}}));
+  EXPECT_EQ(
+      spec["portmappings"],
+      json::array({{{"container_port", 80}, {"protocol", "tcp"}, {"host_ip", "127.0.0.1"}, {"host_port", 18085}}}));
   EXPECT_EQ(spec["expose"]["81"], "tcp");
   EXPECT_EQ(spec["resource_limits"]["memory"]["limit"], 64 << 20);
   EXPECT_EQ(spec["resource_limits"]["cpu"]["quota"], 50000);
