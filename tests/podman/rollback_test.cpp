@@ -12,9 +12,9 @@ using docker::text;
 class PodmanRollback : public PodmanCase {
  protected:
   void start_agent() {
-    create_network(bottle + "-net", "10.203.9.0/24");
-    run_by_command(bottle, {"--network", bottle + "-net:alias=the-agent", "--ip", "10.203.9.9", "-v", "/anonymous",
-                            "--restart", "unless-stopped", "--init"});
+    create_network(bottle + "-net");
+    run_by_command(bottle,
+                   {"--network", bottle + "-net:alias=the-agent", "-v", "/anonymous", "--restart", "unless-stopped"});
     before = inspect(bottle);
   }
 

@@ -3,7 +3,7 @@
 #include "worker/backends/docker/build.hpp"
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
 
 #include "worker/backends/docker/admission.hpp"
 #include "worker/backends/docker/archive.hpp"
@@ -59,6 +59,13 @@ awaitable<Performed> fetch_missing(Engine& engine, std::vector<std::string> refe
   co_return Performed::done();
 }
 
+// The whole number that begins there; 0 if none does.
+int number_at(const std::string& text, std::size_t where) {
+  int number = 0;
+  std::from_chars(text.data() + where, text.data() + text.size(), number);
+  return number;
+}
+
 }  // namespace
 
 ProgressReader::ProgressReader(std::size_t output_max) : output_max_(output_max) {}
@@ -95,7 +102,7 @@ void ProgressReader::read_line(const std::string& line) {
   // Podman's builder says it in words alone.
   constexpr std::string_view words = "exit status ";
   const auto said = error_.rfind(words);
-  if (exit_code_ == 0 && said != std::string::npos) exit_code_ = std::atoi(error_.c_str() + said + words.size());
+  if (exit_code_ == 0 && said != std::string::npos) exit_code_ = number_at(error_, said + words.size());
 }
 
 awaitable<Performed> build(Engine& engine, const JobView& job) {

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "worker/backends/docker/carry_over.hpp"
+#include "worker/backends/docker/container_check.hpp"
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"
 
@@ -45,7 +46,7 @@ awaitable<Performed> carry_now(Engine& engine, const JobView& job, CarryOver& ou
   co_return Performed::done();
 }
 
-json create_body(const Engine& engine, const JobView& job, const CarryOver& carried, const json& old_container) {
+json create_body(const Engine& engine, const JobView& job, const CarryOver& carried) {
   json body = carried.body;
   body["Image"] = job.image_reference();
   body["Labels"].update(labels_of(job.context, effect::create_new));
@@ -54,18 +55,18 @@ json create_body(const Engine& engine, const JobView& job, const CarryOver& carr
   if (dialect.takes_all_networks)
     for (const auto& network : carried.further)
       body["NetworkingConfig"]["EndpointsConfig"][network.network] = network.settings;
-  return dialect.create_body(body, old_container, job.names.created);
+  return body;
 }
 
 // What the engine made must be what it was told to make.
-awaitable<Performed> judge_result(Engine& engine, const JobView& job, std::string id, json old_container) {
+awaitable<Performed> judge_result(Engine& engine, const JobView& job, std::string id, json old_container, json asked) {
   const auto created = co_await see_container(engine, id);
   if (!created.here()) co_return failure(created.reply, "inspect the container " + job.names.created);
   if (text(at(created.doc, "Image")) != job.new_image())
     co_return Performed::failed(Outcome::permanent, "image_moved",
                                 job.image_reference() + " means another image than before.",
                                 {{"expected", job.new_image()}, {"found", at(created.doc, "Image")}});
-  auto fields = unfaithful_fields(old_container, created.doc);
+  auto fields = unfaithful_fields(old_container, asked, created.doc);
   std::ranges::move(engine.dialect().unfaithful(old_container, created.doc), std::back_inserter(fields));
   if (!fields.empty())
     co_return Performed::failed(Outcome::permanent, "not_carried",
@@ -156,13 +157,14 @@ awaitable<Performed> perform_create_new(Engine& engine, const JobView& job, Dire
   json old_container;
   const auto ready = co_await carry_now(engine, job, carried, old_container);
   if (ready.outcome != Outcome::done) co_return ready;
-  json body = create_body(engine, job, carried, old_container);
+  const json whole = create_body(engine, job, carried);
+  json body = engine.dialect().create_body(whole, old_container, job.names.created);
   auto target = std::string(engine.dialect().container_path) + "create?name=" + percent_encode(job.names.created);
   const auto reply = co_await post_json(engine, std::move(target), std::move(body));
   if (!reply.is(201)) co_return failure(reply, "create the container " + job.names.created);
   const auto answer = json::parse(reply.body, nullptr, false);
   auto id = text(at(answer, "Id"));
-  auto out = co_await judge_result(engine, job, std::move(id), std::move(old_container));
+  auto out = co_await judge_result(engine, job, std::move(id), std::move(old_container), std::move(carried.body));
   if (out.outcome == Outcome::done && at(answer, "Warnings").is_array()) out.result["warnings"] = answer["Warnings"];
   co_return out;
 }

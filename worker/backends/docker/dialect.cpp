@@ -1,4 +1,5 @@
-// The two rows. What a row says about Podman was seen on 4.3 (docs/podman.md).
+// The two rows. What the second one says was seen on Podman 4.3 (docs/podman.md).
+// Not here: the translations (podman/).
 #include "worker/backends/docker/dialect.hpp"
 
 #include "worker/backends/docker/podman/inspect.hpp"

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <charconv>
 #include <variant>
 
 #include <boost/asio/local/stream_protocol.hpp>
@@ -154,6 +154,13 @@ awaitable<Reply> receive(Stream& stream, Deadline& deadline, const Call& call, c
   co_return reply;
 }
 
+// "4.3.1" → 4; 0 for what is no version.
+int major_of(std::string_view version) {
+  int number = 0;
+  std::from_chars(version.data(), version.data() + version.size(), number);
+  return number;
+}
+
 // Podman offers itself under Docker's socket path, too; its answers to the same questions are others.
 void judge_engine(Reply& reply, EngineKind wanted) {
   const auto kind = reply.podman.empty() ? EngineKind::docker : EngineKind::podman;
@@ -162,7 +169,7 @@ void judge_engine(Reply& reply, EngineKind wanted) {
     reply.error = "the engine on this socket is " + std::string(engine_word(kind)) + ", not " +
                   std::string(engine_word(wanted)) + "; give the socket of the other one, or approve for the backend " +
                   (kind == EngineKind::podman ? "podman" : "docker");
-  } else if (kind == EngineKind::podman && std::atoi(reply.podman.c_str()) < podman_major_oldest) {
+  } else if (kind == EngineKind::podman && major_of(reply.podman) < podman_major_oldest) {
     reply.reach = Reach::too_old;
     reply.error = "the engine is Podman " + shortened(clean_text(reply.podman), 40) + "; at least " +
                   std::to_string(podman_major_oldest) + ".0 is needed";

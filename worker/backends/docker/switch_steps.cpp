@@ -222,6 +222,28 @@ awaitable<Observed> observe_start_new(Engine& engine, const JobView& job, Direct
   co_return Observed{World::present, std::move(result), {}};
 }
 
+namespace {
+
+// An engine whose policies cannot be taken off may start a container again that had just ended by itself when it was
+// told to stop: it is told until it has heard it.
+awaitable<Performed> stop_for_good(Engine& engine, const JobView& job) {
+  constexpr int tries = 50;
+  constexpr milliseconds between{100};
+  for (int i = 0; i < tries; ++i) {
+    const int timeout_s = stop_timeout_s(engine, job);
+    const auto stopped = co_await stop(engine, job.new_id(), timeout_s);
+    if (engine.dialect().updates_policy) co_return stopped;
+    const auto seen = co_await see_container(engine, job.new_id());
+    if (seen.unclear()) co_return failure(seen.reply, "inspect the changed container");
+    if (seen.gone() || !is_running(seen.doc)) co_return Performed::done();
+    co_await pause_for(between);
+  }
+  co_return Performed::failed(Outcome::transient, "still_running", "The changed container is started again and again.",
+                              {{"container_id", job.new_id()}});
+}
+
+}  // namespace
+
 awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direction direction) {
   const auto own = co_await see_new(engine, job);
   if (!own.seen.here()) co_return own.wrong;
@@ -233,8 +255,7 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
   }
   if (!forward) {
     // First the stop: the policy of a container that is between two crashes cannot be set.
-    const int timeout_s = stop_timeout_s(engine, job);
-    const auto stopped = co_await stop(engine, job.new_id(), timeout_s);
+    const auto stopped = co_await stop_for_good(engine, job);
     if (stopped.outcome != Outcome::done) co_return stopped;
   }
   if (engine.dialect().updates_policy) {

@@ -43,7 +43,7 @@ class HealthCheck {
     call.deadline =
         seconds(engine.config.call_timeout_s) + std::chrono::duration_cast<milliseconds>(duration("Timeout"));
     // What it found stands in the container's document.
-    (void)co_await engine.client.call(std::move(call));
+    [[maybe_unused]] const auto answer = co_await engine.client.call(std::move(call));
     next_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(duration("Interval"));
   }
 

@@ -1,4 +1,5 @@
 // Field by field. What is not named here and has a value that is no default is refused by name.
+// Not here: what the command line tells (create_command.cpp).
 #include "worker/backends/docker/podman/inspect.hpp"
 
 #include <algorithm>

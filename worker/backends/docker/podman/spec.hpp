@@ -16,8 +16,8 @@ using nlohmann::json;
 // it was made after (container_as_docker).
 [[nodiscard]] json spec_of(const json& body, const json& old_container, const std::string& name);
 
-// In what a created container differs from the one that it was made after, both as container_as_docker gives them:
-// of Podman's own settings, and its mounts.
+// In which of Podman's own settings a created container differs from the one that it was made after, both as
+// container_as_docker gives them.
 [[nodiscard]] std::vector<std::string> unfaithful_settings(const json& old_container, const json& created);
 
 }  // namespace rebottle::worker::docker::podman

@@ -9,7 +9,7 @@
 namespace rebottle::worker::docker::podman {
 
 inline nlohmann::json recorded_container() {
-  std::ifstream file(REBOTTLE_PODMAN_CONTAINER);
+  std::ifstream file(REBOTTLE_SOURCE_DIR "/tests/unit/worker/backends/docker/podman/container.json");
   return nlohmann::json::parse(file);
 }
 
