@@ -26,6 +26,7 @@ stop_timeout_s = 5
 verify_timeout_s = 30
 """
 IMAGE = "docker.io/rebottle-demo/busybox:1"
+ARGS = {**case.CHANGE, "snapshot": {"paths": ["/home/agent/notes"]}}
 RESTARTED = (r"State\..*", r"RestartCount", r"NetworkSettings\.SandboxKey",
              r"NetworkSettings\.(Networks\.[^.]+\.)?(IPAddress|MacAddress|Gateway|IPPrefixLen)")
 
@@ -77,7 +78,7 @@ class PodmanCrash(case.Case):
     def check(self, state, args, end):
         bottle = PodmanBottle(self.engine, "pm-" + self.folder.name[-8:].replace("_", "0").lower())
         self.bottles.append(bottle)
-        self.assertEqual(bottle.run("sh", "-c", "printf %s 'what the agent knows' > /scratch/notes", user="root")[0], 0)
+        bottle.write("/home/agent/notes", "what the agent knows")
         before = self.engine.tell(bottle.slug)
         self.worker.start(failpoint=f"state:{state}:kill" if state else None)
         job_id = self.worker.approve("killed", bottle.slug, args, backend="podman")
@@ -91,37 +92,38 @@ class PodmanCrash(case.Case):
         if end == "succeeded":
             self.assertNotEqual(after["Id"], before["Id"])
             self.assertEqual(bottle.run("hello"), (0, "hello\n"))
+            bottle.write("/home/agent/notes", "what the agent knows")  # they are still its own
             self.assertEqual([mount.get("Name") for mount in after["Mounts"]],
                              [mount.get("Name") for mount in before["Mounts"]])
         else:
             self.assertEqual({path: pair for path, pair in differences(before, after).items()
                               if not re.fullmatch("|".join(RESTARTED), path)}, {})
-        self.assertEqual(bottle.read("/scratch/notes"), "what the agent knows")
+        self.assertEqual(bottle.read("/home/agent/notes"), "what the agent knows")
         self.assertIsNone(job["down_since"])
         self.assert_history_whole(job_id)
         self.worker.wait_drained()
         self.assert_one_agent(bottle)
 
     def test_not_at_all(self):
-        self.check(None, case.CHANGE, "succeeded")
+        self.check(None, ARGS, "succeeded")
 
     def test_in_prepare(self):
-        self.check("prepare", case.CHANGE, "succeeded")
+        self.check("prepare", ARGS, "succeeded")
 
     def test_in_snapshot(self):
-        self.check("snapshot", case.CHANGE, "succeeded")
+        self.check("snapshot", ARGS, "succeeded")
 
     def test_in_stop(self):
-        self.check("stop", case.CHANGE, "succeeded")
+        self.check("stop", ARGS, "succeeded")
 
     def test_in_apply(self):
-        self.check("apply", case.CHANGE, "succeeded")
+        self.check("apply", ARGS, "succeeded")
 
     def test_in_restart(self):
-        self.check("restart", case.CHANGE, "succeeded")
+        self.check("restart", ARGS, "succeeded")
 
     def test_in_verify(self):
-        self.check("verify", case.CHANGE, "succeeded")
+        self.check("verify", ARGS, "succeeded")
 
     def test_in_rollback(self):
         self.check("rollback", {"change": {"dockerfile": case.DIES}}, "rolled_back")

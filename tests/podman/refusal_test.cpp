@@ -25,9 +25,9 @@ class PodmanRefusal : public PodmanCase {
   }
 
   // The admission refuses; the container is as it was.
-  Performed refused(json change, json more = json::object()) {
+  Performed refused(json change) {
     const auto before = inspect(bottle);
-    auto one = driver(std::move(change), std::move(more));
+    auto one = driver(std::move(change));
     const auto dry = wait(backend->plan(one.context()));
     auto done = one.run_step(State::prepare);
     EXPECT_EQ(one.failed_at(), "admit");
@@ -96,14 +96,6 @@ TEST_F(PodmanRefusal, AShortImageNameThatCouldMeanAnother) {
     EXPECT_EQ(done.reason_code, "change_unsupported");
     EXPECT_THAT(done.message, HasSubstr("docker.io/library/"));
   }
-}
-
-TEST_F(PodmanRefusal, SnapshotPathsWhoseOwnersWouldBeLost) {
-  start_container(bottle, agent_body());
-  const json snapshot = {{"paths", {"/home/agent"}}};
-  const auto done = refused({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}});
-  EXPECT_EQ(done.reason_code, "snapshot_path_unsupported");
-  EXPECT_THAT(done.message, HasSubstr("owns"));
 }
 
 TEST_F(PodmanRefusal, PodmanBehindDockersSocket) {

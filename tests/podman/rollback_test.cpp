@@ -83,7 +83,8 @@ TEST_F(PodmanRollback, AnUnhealthyAgentIsFoundOutWithoutSystemd) {
 
 TEST_F(PodmanRollback, AfterTheLastEffectTheOldOneStillComesBack) {
   start_agent();
-  auto first = driver({{"dockerfile", good_dockerfile}});
+  json snapshot = {{"paths", {"/home/agent"}}};
+  auto first = driver({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}});
   const auto done = first.run_all();
   ASSERT_EQ(done.outcome, Outcome::done) << first.failed_at() << ": " << done.message << done.detail;
   EXPECT_EQ(first.roll_back().outcome, Outcome::done);

@@ -124,7 +124,7 @@ TEST_F(PodmanSuccess, CarriesOverWhatTheCommandLineGaveTwice) {
   }
 }
 
-TEST_F(PodmanSuccess, ABottleMadeOverTheApiKeepsItsAlias) {
+TEST_F(PodmanSuccess, ABottleMadeOverTheApiKeepsItsPathsAndItsAlias) {
   create_network(bottle + "-net");
   auto body = agent_body();
   body["HostConfig"]["NetworkMode"] = bottle + "-net";
@@ -133,11 +133,24 @@ TEST_F(PodmanSuccess, ABottleMadeOverTheApiKeepsItsAlias) {
   auto other = agent_body();
   other["HostConfig"]["NetworkMode"] = bottle + "-net";
   start_container(bottle + "-side", std::move(other));
+  run_inside(bottle,
+             {"sh", "-c",
+              "mkdir -p /data/deep && chmod 750 /data && chown 1000:1000 /data && echo deep > /data/deep/file && "
+              "echo lost > /data/beside && ln -s file /data/deep/link && chown 1000:1000 /data/deep/file && "
+              "chmod 640 /data/deep/file"});
+  json snapshot = {{"paths", {"/home/agent", "/data/deep", "/nowhere"}}};
   json verify = {{"exec", {"sh", "-c", "hello"}}};
-  auto changed = driver({{"dockerfile", good_dockerfile}}, {{"verify", verify}});
+  auto changed = driver({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}, {"verify", verify}});
   const auto done = changed.run_all();
   ASSERT_EQ(done.outcome, Outcome::done) << changed.failed_at() << ": " << done.message << done.detail;
   EXPECT_EQ(text(at(at(changed.context().facts, "verify_new", "exec"), "output")), "hello\n");
+  EXPECT_EQ(at(changed.context().facts, "save_paths", "missing"), json::array({"/nowhere"}));
+  EXPECT_EQ(run_inside(bottle, {"cat", "/home/agent/last-words"}), "last words\n");
+  EXPECT_EQ(run_inside(bottle, {"cat", "/data/deep/link"}), "deep\n");
+  EXPECT_EQ(run_inside(bottle, {"stat", "-c", "%u:%g %a", "/data/deep/file"}), "1000:1000 640\n");
+  EXPECT_EQ(run_inside(bottle, {"stat", "-c", "%u:%g %a", "/data"}), "1000:1000 750\n");
+  EXPECT_EQ(run_inside(bottle, {"stat", "-c", "%u:%g", "/home/agent"}), "1000:1000\n");
+  EXPECT_EQ(run_inside(bottle, {"sh", "-c", "ls /data"}), "deep\n");
   run_inside(bottle + "-side", {"ping", "-c", "1", "-W", "5", "the-agent"});
   remove_leftovers(changed, State::succeeded);
   EXPECT_EQ(container_names(), (std::vector<std::string>{bottle, bottle + "-side"}));

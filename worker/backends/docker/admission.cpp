@@ -252,10 +252,7 @@ awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction
   if (expected.outcome != Outcome::done) co_return expected;
   const auto possible = co_await judge_change(engine, job, found.target);
   if (possible.outcome != Outcome::done) co_return possible;
-  auto paths = judge_paths(job.context.args.snapshot.paths, found.target.container);
-  if (!engine.dialect().archives_keep_owners && !paths.kept.empty())
-    paths.problems.emplace_back(
-        "snapshot.paths: this engine's archives do not tell who owns a file; keep it on a volume");
+  const auto paths = judge_paths(job.context.args.snapshot.paths, found.target.container);
   if (!paths.problems.empty())
     co_return Performed::failed(Outcome::unsupported, "snapshot_path_unsupported", joined(paths.problems) + ".",
                                 {{"problems", paths.problems}});
