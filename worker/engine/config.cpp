@@ -112,6 +112,7 @@ Section docker_keys(docker::DockerConfig& to) {
       absolute_path("socket", to.socket),
       text("container", to.container, check_template),
       text("label", to.label),
+      text("side_label", to.side_label),
       whole("concurrency", to.concurrency, 1, 1000),
       text("build_network", to.build_network, check_not_empty),
       yes_or_no("pull", to.pull),

@@ -23,6 +23,7 @@ struct Dialect {
   bool runs_health_checks{};              // by itself; else only when it is asked to
   bool needs_whole_references{};          // a short image name could mean another image to the builder
   bool takes_all_networks{};              // at creation
+  bool recreates_members{};               // containers that share the agent's namespaces
   bool archives_keep_owners{};            // of files that are read out of a container
   std::string_view final_start_failures;  // how the cause of a failed start begins for which no other try helps
   json (*container)(const json&);         // its document to a Docker engine's; null: it is one

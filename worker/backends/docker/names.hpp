@@ -18,6 +18,7 @@ inline constexpr std::string_view fence = "io.rebottle.fence";    // of the clai
 inline constexpr std::string_view step = "io.rebottle.step";      // the effect that made it
 inline constexpr std::string_view bottle = "io.rebottle.bottle";  // the slug
 inline constexpr std::string_view change = "io.rebottle.change";  // the sha256 of the approved change
+inline constexpr std::string_view order = "io.rebottle.order";    // a person's: when a member is started, small first
 }  // namespace label
 
 // "rebottle/<bottle>" as a valid repository. Different bottles never share one: a slug that is not valid as it
