@@ -50,6 +50,17 @@ json read_manifest(const JobView& job) {
   return manifest;
 }
 
+Performed too_large(const std::string& path, std::int64_t bytes_left) {
+  return Performed::failed(Outcome::permanent, "snapshot_too_large",
+                           "The snapshot's paths hold more than the allowed bytes; the limit was met in " + path + ".",
+                           {{"path", path}, {"bytes_left", bytes_left}});
+}
+
+Performed not_written(const std::string& path, const std::string& error) {
+  return Performed::failed(Outcome::transient, "snapshot_not_written", "The snapshot cannot be written: " + error,
+                           {{"path", path}, {"error", error}});
+}
+
 // One archive into one file, within what is left of the cap. Result: {bytes} or {missing: true}.
 awaitable<Performed> save_path(Engine& engine, const JobView& job, std::string path, std::string file,
                                std::int64_t bytes_left) {
@@ -79,17 +90,6 @@ awaitable<Performed> save_path(Engine& engine, const JobView& job, std::string p
   if (!error.empty()) co_return not_written(path, error);
   json result = {{"bytes", writer.bytes()}};
   co_return Performed::done(std::move(result));
-}
-
-Performed too_large(const std::string& path, std::int64_t bytes_left) {
-  return Performed::failed(Outcome::permanent, "snapshot_too_large",
-                           "The snapshot's paths hold more than the allowed bytes; the limit was met in " + path + ".",
-                           {{"path", path}, {"bytes_left", bytes_left}});
-}
-
-Performed not_written(const std::string& path, const std::string& error) {
-  return Performed::failed(Outcome::transient, "snapshot_not_written", "The snapshot cannot be written: " + error,
-                           {{"path", path}, {"error", error}});
 }
 
 // How a directory or link above a kept path looked; null if the header tells no such thing.
