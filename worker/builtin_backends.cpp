@@ -10,13 +10,14 @@ namespace rebottle::worker {
 BackendModules builtin_backends() {
   BackendModules modules;
   modules.push_back(docker::docker_module());
+  modules.push_back(docker::docker_module("podman", docker::podman_config()));
   modules.push_back(null::null_module());
   modules.push_back(smolmachines::smolmachines_module());
   return modules;
 }
 
 std::vector<std::string> backend_names(const BackendModules& modules) {
-  std::vector<std::string> names{"podman"};  // not part of this version
+  std::vector<std::string> names;
   for (const auto& module : modules) names.emplace_back(module->name());
   return names;
 }

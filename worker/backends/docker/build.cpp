@@ -3,6 +3,7 @@
 #include "worker/backends/docker/build.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 #include "worker/backends/docker/admission.hpp"
 #include "worker/backends/docker/archive.hpp"
@@ -20,7 +21,7 @@ std::string build_target(const Engine& engine, const JobView& job) {
   labels[std::string(label::change)] = job.context.args.change_sha256;
   std::string target = "/build?version=1&pull=0&rm=1&forcerm=1&dockerfile=Dockerfile";
   target += "&t=" + percent_encode(job.names.tag_job);
-  target += "&networkmode=" + percent_encode(engine.config.build_network);
+  target += engine.dialect().build_network(engine.config.build_network);
   target += "&labels=" + percent_encode(labels.dump());
   return target;
 }
@@ -58,6 +59,13 @@ awaitable<Performed> fetch_missing(Engine& engine, std::vector<std::string> refe
   co_return Performed::done();
 }
 
+// The whole number that begins there; 0 if none does.
+int number_at(const std::string& text, std::size_t where) {
+  int number = 0;
+  std::from_chars(text.data() + where, text.data() + text.size(), number);
+  return number;
+}
+
 }  // namespace
 
 ProgressReader::ProgressReader(std::size_t output_max) : output_max_(output_max) {}
@@ -91,6 +99,10 @@ void ProgressReader::read_line(const std::string& line) {
   if (error.empty() || failed()) return;
   error_ = shortened(clean_text(error), 2000);
   if (at(detail, "code").is_number_integer()) exit_code_ = at(detail, "code").get<int>();
+  // Podman's builder says it in words alone.
+  constexpr std::string_view words = "exit status ";
+  const auto said = error_.rfind(words);
+  if (exit_code_ == 0 && said != std::string::npos) exit_code_ = number_at(error_, said + words.size());
 }
 
 awaitable<Performed> build(Engine& engine, const JobView& job) {

@@ -13,7 +13,7 @@ namespace {
 
 Engine make_engine(boost::asio::any_io_executor executor, DockerConfig config, std::string name) {
   const milliseconds call_timeout = std::chrono::seconds(config.call_timeout_s);
-  EngineClient client(std::move(executor), config.socket, call_timeout);
+  EngineClient client(std::move(executor), config.socket, call_timeout, config.engine);
   return {std::move(name), std::move(config), std::move(client)};
 }
 
@@ -44,6 +44,7 @@ awaitable<schema::Capability> probe_engine(Engine& engine) {
   }
   const auto spoken = engine.client.version();
   out.detail = json{{"socket", engine.config.socket.string()},
+                    {"engine", engine_word(engine.config.engine)},
                     {"api_version", spoken ? spoken->text() : std::string()},
                     {"changes", {"dockerfile", "image", "commands"}},
                     {"pull", engine.config.pull}}

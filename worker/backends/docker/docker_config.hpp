@@ -1,4 +1,4 @@
-// What the operator configures for the docker backend ([backends.docker] in rebottle.toml).
+// What the operator configures for an engine with Docker's API ([backends.docker], [backends.podman] in rebottle.toml).
 // Plain data with its defaults. Not here: the keys (docker_module.cpp).
 #pragma once
 
@@ -7,9 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "worker/backends/docker/engine_kind.hpp"
+
 namespace rebottle::worker::docker {
 
 struct DockerConfig {
+  EngineKind engine = EngineKind::docker;  // by the section's name, no key
   bool enabled = true;
   std::filesystem::path socket = "/var/run/docker.sock";
   // The agent container: exactly this name, {bottle} standing for the bottle's slug …
@@ -29,5 +32,12 @@ struct DockerConfig {
   std::int64_t snapshot_max_bytes = std::int64_t{1} << 30;  // where the job does not say
   std::filesystem::path snapshot_dir;                       // 0700; set by the service
 };
+
+[[nodiscard]] inline DockerConfig podman_config() {
+  DockerConfig config;
+  config.engine = EngineKind::podman;
+  config.socket = "/run/podman/podman.sock";
+  return config;
+}
 
 }  // namespace rebottle::worker::docker

@@ -13,6 +13,7 @@ namespace {
 bool always(const JobView& /*job*/) { return true; }
 bool builds(const JobView& job) { return job.builds(); }
 bool resolves(const JobView& job) { return !job.builds(); }
+bool updates_policy(const JobView& job) { return dialect_of(job.engine()).updates_policy; }
 bool keeps_paths(const JobView& job) { return !job.context.args.snapshot.paths.empty(); }
 bool restores_paths(const JobView& job) { return keeps_paths(job) && job.context.args.snapshot.restore; }
 
@@ -60,7 +61,7 @@ constexpr auto rows = std::to_array<EffectRow>({
 
     {effect::record,           State::snapshot, Scope::agent,       no,     no,  no,       no,    no,   always,         what_record,     observe_record,              perform_record},
 
-    {effect::disarm,           State::stop,     Scope::owner_first, yes,    yes, no,       no,    no,   always,         what_disarm,     observe_disarm,              perform_disarm},
+    {effect::disarm,           State::stop,     Scope::owner_first, yes,    yes, no,       no,    no,   updates_policy, what_disarm,     observe_disarm,              perform_disarm},
     {effect::stop_old,         State::stop,     Scope::owner_last,  yes,    yes, no,       yes,   no,   always,         what_stop,       observe_stop_old,            perform_stop_old},
 
     {effect::save_paths,       State::apply,    Scope::agent,       yes,    no,  no,       no,    no,   keeps_paths,    what_save,       observe_save_paths,          perform_save_paths},

@@ -40,25 +40,36 @@ awaitable<Seen> see(Engine& engine, std::string target) {
   co_return judged(std::move(reply));
 }
 
-awaitable<Seen> see_container(Engine& engine, std::string id) {
-  if (id.empty()) co_return Seen{Sight::gone, nullptr, {}};
-  std::string target = "/containers/" + percent_encode(id) + "/json";
+// Documents of other engines are read as a Docker engine's.
+awaitable<Seen> see_translated(Engine& engine, std::string target, json (*translate)(const json&)) {
   auto seen = co_await see(engine, std::move(target));
+  if (seen.here() && translate != nullptr) seen.doc = translate(seen.doc);
+  co_return seen;
+}
+
+std::string container_target(const Engine& engine, const std::string& id_or_name) {
+  return std::string(engine.dialect().container_path) + percent_encode(id_or_name) + "/json";
+}
+
+awaitable<Seen> see_container(Engine& engine, std::string id, bool with_size) {
+  if (id.empty()) co_return Seen{Sight::gone, nullptr, {}};
+  auto target = container_target(engine, id) + (with_size ? "?size=true" : "");
+  auto seen = co_await see_translated(engine, std::move(target), engine.dialect().container);
   // The engine also looks for names and the starts of ids.
   if (seen.here() && text(at(seen.doc, "Id")) != id) seen.sight = Sight::gone;
   co_return seen;
 }
 
 awaitable<Seen> see_container_named(Engine& engine, std::string name) {
-  std::string target = "/containers/" + percent_encode(name) + "/json";
-  auto seen = co_await see(engine, std::move(target));
+  auto target = container_target(engine, name);
+  auto seen = co_await see_translated(engine, std::move(target), engine.dialect().container);
   if (seen.here() && container_name(seen.doc) != name) seen.sight = Sight::gone;
   co_return seen;
 }
 
 awaitable<Seen> see_image(Engine& engine, std::string reference) {
-  std::string target = "/images/" + percent_encode_path(reference) + "/json";
-  auto seen = co_await see(engine, std::move(target));
+  auto target = std::string(engine.dialect().image_path) + percent_encode_path(reference) + "/json";
+  auto seen = co_await see_translated(engine, std::move(target), engine.dialect().image);
   co_return seen;
 }
 
@@ -134,6 +145,7 @@ Performed failure(const Reply& reply, std::string_view doing) {
   switch (reply.reach) {
     case Reach::unreachable: return Performed::failed(Outcome::unreachable, "engine_unreachable", message, detail);
     case Reach::too_old: return Performed::failed(Outcome::unsupported, "backend_too_old", message, detail);
+    case Reach::other_engine: return Performed::failed(Outcome::unsupported, "backend_absent", message, detail);
     case Reach::lost:
     case Reach::timeout:
     case Reach::stopped:

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "worker/backends/backend.hpp"
+#include "worker/backends/docker/dialect.hpp"
 #include "worker/backends/docker/docker_config.hpp"
 #include "worker/backends/docker/engine_client.hpp"
 #include "worker/backends/json_access.hpp"
@@ -22,6 +23,8 @@ struct Engine {
   DockerConfig config;
   EngineClient client;
   boost::asio::thread_pool disk{1};  // for fsync, which would hold the logic thread up
+
+  [[nodiscard]] const Dialect& dialect() const { return dialect_of(config.engine); }
 };
 
 enum class Sight : std::uint8_t {
@@ -41,7 +44,8 @@ struct Seen {
 
 // GET of a JSON document.
 [[nodiscard]] awaitable<Seen> see(Engine& engine, std::string target);
-[[nodiscard]] awaitable<Seen> see_container(Engine& engine, std::string id);          // by its full id
+// By its full id; SizeRw is there only if it is asked for.
+[[nodiscard]] awaitable<Seen> see_container(Engine& engine, std::string id, bool with_size = false);
 [[nodiscard]] awaitable<Seen> see_container_named(Engine& engine, std::string name);  // exactly this name
 [[nodiscard]] awaitable<Seen> see_image(Engine& engine, std::string reference);
 [[nodiscard]] awaitable<Seen> see_network(Engine& engine, std::string id);

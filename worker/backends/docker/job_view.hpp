@@ -68,10 +68,11 @@ class JobView {
   [[nodiscard]] bool is_started() const { return is_agent() || was_running(); }
 
   [[nodiscard]] std::string new_id() const;
-  [[nodiscard]] std::string new_image() const;           // the agent's: of the image that was built or resolved
-  [[nodiscard]] std::string image_reference() const;     // what the new container is made from
-  [[nodiscard]] bool builds() const;                     // a Dockerfile or commands; else an image is resolved
-  [[nodiscard]] std::string dockerfile() const;          // as approved or generated, "current" not yet put in
+  [[nodiscard]] std::string new_image() const;        // the agent's: of the image that was built or resolved
+  [[nodiscard]] std::string image_reference() const;  // what the new container is made from
+  [[nodiscard]] bool builds() const;                  // a Dockerfile or commands; else an image is resolved
+  [[nodiscard]] std::string dockerfile() const;       // as approved or generated, "current" not yet put in
+  [[nodiscard]] EngineKind engine() const { return config_.engine; }
   [[nodiscard]] std::filesystem::path keep_dir() const;  // for the snapshot's files of this job
 
  private:

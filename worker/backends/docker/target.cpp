@@ -156,6 +156,8 @@ awaitable<Performed> complete(Engine& engine, Target& target) {
                                 {{"image_id", image_id}, {"container", name}});
   target.image = std::move(image.doc);
   target.carried = carry_over(target.container, target.image);
+  // What another engine's document says that a Docker engine's cannot.
+  for (const auto& field : at(at(target.container, "Podman"), "refused")) target.carried.refused.push_back(text(field));
   co_return judge_carried(target.carried, name);
 }
 
@@ -203,6 +205,12 @@ awaitable<TargetFound> find_target(Engine& engine, const JobView& job) {
   auto members = find_members(out.target.container, others.containers, engine.config.side_label);
   out.sides = std::move(members.sides);
   out.refusal = std::move(members.refusal);
+  if (!engine.dialect().recreates_members && !members.dependents.empty())
+    out.refusal =
+        unsupported("shared_namespace",
+                    "The container " + container_name(members.dependents.front().container) +
+                        " shares a namespace of the agent's; on this engine it could not be recreated with it.",
+                    {{"container", container_name(members.dependents.front().container)}});
   for (auto& dependent : members.dependents) {
     if (out.refusal.outcome != Outcome::done) co_return out;
     auto& target = out.dependents.emplace_back();

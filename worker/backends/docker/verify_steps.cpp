@@ -1,6 +1,7 @@
 // The proofs: that the changed bottle works, and after a roll-back that the old one is no worse than before.
 // Not here: commands inside the container (exec.cpp).
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "worker/backends/docker/exec.hpp"
@@ -23,6 +24,34 @@ json last_probe(const json& container) {
   return {{"exit_code", at(log.back(), "ExitCode")},
           {"output", last_part(clean_text(text(at(log.back(), "Output"))), 1000)}};
 }
+
+// Podman leaves health checks to timers of systemd, which not every host has: so they are asked for, as often as the
+// container's own interval says.
+class HealthChecks {
+ public:
+  awaitable<void> ask(Engine& engine, const json& container) {
+    const json& check = at(container, "Config", "Healthcheck");
+    const json& test = at(check, "Test");
+    const bool there = test.is_array() && !test.empty() && test[0] != "NONE";
+    auto& next = next_[text(at(container, "Id"))];
+    if (engine.dialect().runs_health_checks || !there || Clock::now() < next) co_return;
+    const auto duration = [&check](std::string_view field) {
+      const json& value = at(check, field);
+      return value.is_number_integer() ? std::chrono::nanoseconds(value.get<std::int64_t>()) : seconds(30);
+    };
+    Call call;
+    call.method = "GET";
+    call.target = "/libpod/containers/" + percent_encode(text(at(container, "Id"))) + "/healthcheck";
+    call.deadline =
+        seconds(engine.config.call_timeout_s) + std::chrono::duration_cast<milliseconds>(duration("Timeout"));
+    // What it found stands in the container's document.
+    [[maybe_unused]] const auto answer = co_await engine.client.call(std::move(call));
+    next = Clock::now() + std::chrono::duration_cast<Clock::duration>(duration("Interval"));
+  }
+
+ private:
+  std::map<std::string, Clock::time_point> next_;  // by container
+};
 
 // One look at a new container, against the first one.
 struct Look {
@@ -68,7 +97,7 @@ std::vector<Watched> all_started(const JobView& job) {
 }
 
 // Done with {healthy}; everything else: it is broken, or could not be asked.
-awaitable<Performed> look_at(Engine& engine, Watched& watched) {
+awaitable<Performed> look_at(Engine& engine, Watched& watched, HealthChecks& checks) {
   const auto own = co_await see_new(engine, watched.job);
   if (!own.seen.here()) co_return own.wrong;
   const auto& container = own.seen.doc;
@@ -82,6 +111,7 @@ awaitable<Performed> look_at(Engine& engine, Watched& watched) {
     auto out = co_await broken(engine, std::move(look.reason), std::move(look.message), container);
     co_return out;
   }
+  if (!look.healthy) co_await checks.ask(engine, container);
   json result = {{"healthy", look.healthy}};
   co_return Performed::done(std::move(result));
 }
@@ -137,10 +167,11 @@ json result_of(const std::vector<Watched>& all, seconds stable) {
 awaitable<Performed> wait_until_proved(Engine& engine, const JobView& job, Clock::time_point deadline, seconds stable) {
   const auto began = Clock::now();
   auto all = all_started(job);
+  HealthChecks checks;
   while (true) {
     const Watched* unhealthy = nullptr;
     for (auto& one : all) {
-      auto look = co_await look_at(engine, one);
+      auto look = co_await look_at(engine, one, checks);
       if (look.outcome != Outcome::done) co_return look;
       if (unhealthy == nullptr && look.result["healthy"] != true) unhealthy = &one;
     }
@@ -193,7 +224,7 @@ json worse_than_before(const JobView& job, const json& container) {
 }
 
 // Done with what the agent is now and, in "worse", everything in which the bottle is not as it was.
-awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job) {
+awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job, HealthChecks& checks) {
   json result = json::object();
   json worse = json::array();
   const auto members = job.members();
@@ -201,7 +232,9 @@ awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job) {
     const auto view = job.of(member);
     const auto old = co_await see_container(engine, view.old_id());
     if (!old.here()) co_return failure(old.reply, "inspect the old container " + view.names.container);
-    for (auto& one : worse_than_before(view, old.doc)) worse.push_back(std::move(one));
+    auto worse_here = worse_than_before(view, old.doc);
+    if (!worse_here.empty()) co_await checks.ask(engine, old.doc);
+    for (auto& one : worse_here) worse.push_back(std::move(one));
     if (view.is_agent())
       result = {{"container_id", view.old_id()},
                 {"started_at", at(old.doc, "State", "StartedAt")},
@@ -253,8 +286,9 @@ awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Dire
   const auto members = job.members();
   const bool ran = std::ranges::any_of(members, [&](const auto& member) { return job.of(member).was_running(); });
   const seconds stable(ran ? engine.config.stable_s : 0);
+  HealthChecks checks;
   while (true) {
-    auto seen = co_await look_at_old_ones(engine, job);
+    auto seen = co_await look_at_old_ones(engine, job, checks);
     if (seen.outcome != Outcome::done) co_return seen;
     const json worse = at(seen.result, "worse");
     if (worse.empty() && Clock::now() - began >= stable) {
