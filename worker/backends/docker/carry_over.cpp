@@ -35,6 +35,12 @@ std::vector<std::string> strings_of(const json& list) {
   return out;
 }
 
+std::string joined(std::initializer_list<std::string_view> parts) {
+  std::string out;
+  for (const auto part : parts) out += part;
+  return out;
+}
+
 void refuse_lost(const std::string& path, const std::string& shown, const json& value,
                  std::vector<std::string>& refused);
 
