@@ -24,11 +24,17 @@ std::string what_admit(const JobView& job) { return "check the container " + con
 std::string what_pin(const JobView& job) { return "tag its image " + job.names.tag_previous; }
 std::string what_build(const JobView& job) { return "build the image " + job.names.tag_job; }
 std::string what_resolve(const JobView& job) { return "find the image " + job.image_reference(); }
+// Where a label decides, the names are known from the admission on.
+std::string created(const JobView& job) {
+  return job.names.container.empty() ? "for the bottle " + job.context.bottle : job.names.created;
+}
 std::string what_create(const JobView& job) {
   const auto like = job.is_agent() ? std::string() : " like " + container(job) + ", from the same image";
-  return "create the container " + job.names.created + like;
+  return "create the container " + created(job) + like;
 }
-std::string what_connect(const JobView& job) { return "connect " + job.names.created + " to the other networks"; }
+std::string what_connect(const JobView& job) {
+  return "connect the container " + created(job) + " to the other networks";
+}
 std::string what_record(const JobView& job) { return "record " + container(job) + " and look for drift"; }
 std::string what_disarm(const JobView& job) { return "set the restart policy of " + container(job) + " to no"; }
 std::string what_stop(const JobView& job) { return "stop " + container(job); }

@@ -96,11 +96,13 @@ Performed judge_state(const json& container) {
   const auto name = container_name(container);
   const auto status = text(at(container, "State", "Status"));
   if (status != "running" && status != "exited" && status != "created")
-    return unsupported("target_state_unsupported", "The container " + name + " is " + status + ".",
+    return unsupported("target_state_unsupported",
+                       "The container " + name + " is " + status + "; it can be changed while it runs or has exited.",
                        {{"container", name}, {"status", status}});
   if (at(container, "HostConfig", "AutoRemove") == true)
     return unsupported("target_state_unsupported",
-                       "The container " + name + " is removed by the engine when it stops (AutoRemove): no way back.",
+                       "The container " + name +
+                           " is removed by the engine when it stops (AutoRemove): no way back. Make it without --rm.",
                        {{"container", name}, {"fields", {"HostConfig.AutoRemove"}}});
   return Performed::done();
 }
@@ -138,7 +140,8 @@ Performed judge_carried(const CarryOver& carried, const std::string& name) {
   if (carried.refused.empty()) return Performed::done();
   std::string fields;
   for (const auto& field : carried.refused) fields += (fields.empty() ? "" : "; ") + field;
-  return unsupported("not_carried", "Settings of the container " + name + " would be lost: " + fields + ".",
+  return unsupported("not_carried",
+                     "Settings of the container " + name + " would be lost: " + fields + ". Make it without them.",
                      {{"container", name}, {"fields", carried.refused}});
 }
 
