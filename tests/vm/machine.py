@@ -14,7 +14,7 @@ from pathlib import Path
 
 # no_timer_check: an emulated timer that is late on a busy host is no broken one.
 COMMAND_LINE = "root=/dev/vda rw console=ttyS0 quiet panic=-1 mitigations=off no_timer_check systemd.show_status=false"
-BOOT_S = {"kvm": 120, "tcg": 600}
+BOOT_S = {"kvm": 120, "tcg": 1800}
 PROBE_S = 20
 
 
