@@ -47,8 +47,8 @@ class Machine:
         drives = []
         for path, options in self.disks:
             drives += ["-drive", f"file={path},if=virtio,{options}"]
-        return ["nice", "-n", "10", "qemu-system-x86_64", "-accel", accel, "-cpu", cpu, "-smp", "2",
-                "-m", str(self.memory_mib), "-nodefaults", "-display", "none", "-no-reboot", "-net", "none",
+        return ["nice", "-n", os.environ.get("REBOTTLE_VM_NICE", "10"), "qemu-system-x86_64", "-accel", accel,
+                "-cpu", cpu, "-smp", "2", "-m", str(self.memory_mib), "-nodefaults", "-display", "none", "-no-reboot", "-net", "none",
                 "-kernel", self.kernel, "-initrd", self.initrd,
                 "-append", COMMAND_LINE,
                 "-serial", f"file:{self.folder}/console-{int(time.time())}.log",
