@@ -48,9 +48,9 @@ class Machine:
         for path, options in self.disks:
             drives += ["-drive", f"file={path},if=virtio,{options}"]
         return ["nice", "-n", os.environ.get("REBOTTLE_VM_NICE", "10"), "qemu-system-x86_64", "-accel", accel,
-                "-cpu", cpu, "-smp", "2", "-m", str(self.memory_mib), "-nodefaults", "-display", "none", "-no-reboot", "-net", "none",
-                "-kernel", self.kernel, "-initrd", self.initrd,
-                "-append", COMMAND_LINE,
+                "-cpu", cpu, "-smp", "2", "-m", str(self.memory_mib), "-nodefaults", "-display", "none",
+                "-no-reboot", "-net", "none",
+                "-kernel", self.kernel, "-initrd", self.initrd, "-append", COMMAND_LINE,
                 "-serial", f"file:{self.folder}/console-{int(time.time())}.log",
                 "-device", "virtio-rng-pci", "-device", "virtio-serial",
                 "-chardev", f"socket,id=agent,path={self.folder}/agent.sock,server=on,wait=off",
