@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # no_timer_check: an emulated timer that is late on a busy host is no broken one.
-COMMAND_LINE = "root=/dev/vda rw console=ttyS0 quiet panic=-1 mitigations=off no_timer_check systemd.show_status=false"
+COMMAND_LINE = ("root=/dev/vda rw console=ttyS0 quiet panic=-1 mitigations=off no_timer_check systemd.show_status=false"
+                " systemd.default_timeout_start_sec=900")
 BOOT_S = {"kvm": 120, "tcg": 1800}
 PROBE_S = 20
 
