@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 
 PORT = "/dev/virtio-ports/rebottle.agent"
 KEPT_BYTES = 4 << 20  # of each stream
@@ -38,13 +39,15 @@ def answer(request, port, lock):
 
 def main():
     lock = threading.Lock()
+    while not os.path.exists(PORT):  # udev has not come to it yet
+        time.sleep(0.2)
     with open(PORT, "r+b", buffering=0) as port:
         port.write(b'{"id": 0}\n')  # "here I am"
         rest = b""
         while True:
             data = port.read(65536)
             if not data:  # nobody at the other end: ask again, a little later
-                threading.Event().wait(0.2)
+                time.sleep(0.2)
                 continue
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
