@@ -28,11 +28,11 @@ verify_timeout_s = 15
 
 
 class Worker:
-    def __init__(self, folder, engine_socket):
+    def __init__(self, folder, engine_socket, more=""):  # `more` is added to the configuration
         self.folder = Path(folder)
         self.db = self.folder / "rebottle.db"
         self.config = self.folder / "rebottle.toml"
-        self.config.write_text(CONFIG.format(folder=self.folder, socket=engine_socket))
+        self.config.write_text(CONFIG.format(folder=self.folder, socket=engine_socket) + more)
         self.process = None
         self.log = self.folder / "rebottled.log"
 

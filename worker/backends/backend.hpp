@@ -49,6 +49,7 @@ struct JobContext {
   std::string target;
   schema::Args args;
   json facts = json::object();
+  json current = json::object();  // what current() said after the bottle's last success; empty before the first
 };
 
 struct Observed {
@@ -69,6 +70,9 @@ struct Performed {
     return {outcome, json::object(), std::move(reason_code), std::move(message), std::move(detail)};
   }
 };
+
+// The refusal (stale) of an admission that finds no bottle of that name. The engine then asks the other backends.
+inline constexpr std::string_view bottle_not_found = "bottle_not_found";
 
 // A dry look: nothing that changes anything is called.
 struct Plan {
@@ -93,6 +97,10 @@ class Backend {
 
   // One row per kind. Never throws for an absent engine: that is an unsupported row with its reason.
   virtual awaitable<std::vector<schema::Capability>> probe() = 0;
+
+  // Whether a bottle of that name exists here. Only reads, and is done within seconds; an engine that cannot be asked
+  // is a no. For the operator who named the wrong backend: nothing is decided by it but the text of a refusal.
+  virtual awaitable<bool> has(std::string bottle) = 0;
 
   // The effects of a forward step in order, or for State::rollback the proofs that end it. May depend on the facts
   // of earlier steps, never on the world; the same context gives the same list.

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,14 @@ struct Engine {
     look_signal.notify();
   }
 
+  // Backends that gave a reason to ask again what they can do.
+  std::set<std::string> doubted;
+  Signal doubt_signal;
+  void doubt(const std::string& backend) {
+    doubted.insert(backend);
+    doubt_signal.notify();
+  }
+
   [[nodiscard]] std::string worker() const { return "worker:" + std::to_string(epoch_id); }
   [[nodiscard]] std::string recovery() const { return "recovery:" + std::to_string(epoch_id); }
   [[nodiscard]] bool frozen(const std::string& backend, const std::string& bottle) const {
@@ -75,8 +84,9 @@ struct Engine {
   }
 };
 
-// What a job's effects need to know. `args` must have been parsed.
-[[nodiscard]] inline JobContext make_context(const Engine& engine, const schema::Job& job, schema::Args args) {
+// What a job's effects need to know. `args` must have been parsed; `current` is what the store holds for the bottle.
+[[nodiscard]] inline JobContext make_context(const Engine& engine, const schema::Job& job, const std::string& current,
+                                             schema::Args args) {
   JobContext context;
   context.job_id = job.job_id;
   context.job_key = engine.instance_id + "-" + std::to_string(job.job_id);
@@ -84,6 +94,7 @@ struct Engine {
   context.bottle = job.approval.bottle;
   context.target = job.target;
   context.args = std::move(args);
+  context.current = nlohmann::json::parse(current);
   return context;
 }
 

@@ -78,8 +78,12 @@ awaitable<void> JobRunner::load() {
   struct Loaded {
     schema::Result<schema::Job> job;
     std::vector<schema::JournalRow> journal;
+    std::string current;
   };
-  auto work = [id = job_.job_id](schema::JobStore& store) { return Loaded{store.job(id), store.journal(id)}; };
+  auto work = [id = job_.job_id, backend = job_.approval.backend,
+               bottle = job_.approval.bottle](schema::JobStore& store) {
+    return Loaded{store.job(id), store.journal(id), store.current(backend, bottle)};
+  };
   auto loaded = co_await engine_.store.run(std::move(work));
   if (loaded.job.has_error()) throw OwnershipLost{loaded.job.error().message()};
   if (loaded.job->fence != job_.fence || loaded.job->epoch_id != engine_.epoch_id)
@@ -91,7 +95,7 @@ awaitable<void> JobRunner::load() {
   if (auto* fault = std::get_if<schema::ArgsError>(&parsed))
     args_error_ = std::move(*fault);
   else
-    context_ = make_context(engine_, job_, std::move(std::get<schema::Args>(parsed)));
+    context_ = make_context(engine_, job_, loaded.current, std::move(std::get<schema::Args>(parsed)));
   context_.facts = journal_.facts();
   unrecorded_.reset();
   loaded_ = true;

@@ -44,6 +44,8 @@ class JobRunner {
 
   // Empty if the service halts the job.
   awaitable<std::optional<StepEnd>> attempt();
+  [[nodiscard]] bool never_found(const StepEnd& end) const;
+  awaitable<void> look_elsewhere(StepEnd& end);  // another backend that has the bottle makes it a refusal
   [[nodiscard]] std::variant<std::vector<StepItem>, StepEnd> plan_step();
   awaitable<void> perform(StepCursor& cursor);
   awaitable<Performed> call(StepItem item);

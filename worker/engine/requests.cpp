@@ -10,6 +10,7 @@
 #include "worker/engine/job_journal.hpp"
 #include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
+#include "worker/engine/other_backend.hpp"
 
 namespace rebottle::worker {
 
@@ -257,8 +258,16 @@ awaitable<Requests::Reply> Requests::plan(schema::Request request) {
     co_return Reply{"done", bad.message, impossible(bad)};
   }
   job.target = backend->target_of(job.approval.bottle);
-  const auto context = make_context(engine_, job, std::move(std::get<schema::Args>(parsed)));
+  auto read = [name = job.approval.backend, bottle = job.approval.bottle](schema::JobStore& store) {
+    return store.current(name, bottle);
+  };
+  const auto current = co_await engine_.store.run(std::move(read));
+  const auto context = make_context(engine_, job, current, std::move(std::get<schema::Args>(parsed)));
   auto plan = co_await backend->plan(context);
+  if (!plan.possible && plan.reason_code == bottle_not_found) {
+    auto elsewhere = co_await in_other_backend(engine_, job.approval.backend, job.approval.bottle);
+    if (elsewhere) co_return Reply{"done", elsewhere->message, impossible(*elsewhere)};
+  }
   auto message = plan.possible ? std::string("The change is possible.") : plan.message;
   co_return Reply{"done", std::move(message), plan_json(plan)};
 }
@@ -288,9 +297,12 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
   struct Loaded {
     schema::Result<schema::Job> job;
     std::vector<schema::JournalRow> journal;
+    std::string current;
   };
   auto read = [id = request.job_id.value_or(0)](schema::JobStore& store) {
-    return Loaded{store.job(id), store.journal(id)};
+    Loaded loaded{store.job(id), store.journal(id), "{}"};
+    if (loaded.job) loaded.current = store.current(loaded.job->approval.backend, loaded.job->approval.bottle);
+    return loaded;
   };
   auto loaded = co_await engine_.store.run(std::move(read));
   if (loaded.job.has_error()) co_return Reply{"refused", "There is no such job; list the jobs to find its number.", {}};
@@ -303,7 +315,7 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
   auto* backend = engine_.backends.find(job.approval.backend);
   auto parsed = schema::parse_args(job.approval.args);
   if (backend != nullptr && std::holds_alternative<schema::Args>(parsed)) {
-    auto context = make_context(engine_, job, std::move(std::get<schema::Args>(parsed)));
+    auto context = make_context(engine_, job, loaded.current, std::move(std::get<schema::Args>(parsed)));
     std::string failure;
     try {
       auto observed = co_await observe(*backend, std::move(context), std::move(loaded.journal));

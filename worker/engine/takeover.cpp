@@ -20,6 +20,7 @@ namespace {
 struct Evidence {
   std::optional<schema::Epoch> epoch;  // that had the job
   std::vector<schema::JournalRow> journal;
+  std::string current;
 };
 
 // A job that ends by being taken over leaves its things behind like any other.
@@ -28,7 +29,7 @@ std::vector<schema::Leftover> leftovers_at_end(const Engine& engine, const schem
   const auto* backend = engine.backends.find(job.approval.backend);
   auto parsed = schema::parse_args(job.approval.args);
   if (!statemachine::is_final(to) || backend == nullptr || !std::holds_alternative<schema::Args>(parsed)) return {};
-  auto context = make_context(engine, job, std::move(std::get<schema::Args>(parsed)));
+  auto context = make_context(engine, job, evidence.current, std::move(std::get<schema::Args>(parsed)));
   context.facts = JobJournal(evidence.journal).facts();
   return leftovers_of(*backend, context, job, to);
 }
@@ -61,8 +62,9 @@ std::vector<schema::Leftover> leftovers_of(const Backend& backend, const JobCont
 }
 
 awaitable<std::optional<schema::Job>> take_over(Engine& engine, schema::Job job) {
-  auto read = [id = job.job_id, epoch_id = job.epoch_id](schema::JobStore& store) {
-    return Evidence{store.epoch(epoch_id), store.journal(id)};
+  auto read = [id = job.job_id, epoch_id = job.epoch_id, backend = job.approval.backend,
+               bottle = job.approval.bottle](schema::JobStore& store) {
+    return Evidence{store.epoch(epoch_id), store.journal(id), store.current(backend, bottle)};
   };
   const auto evidence = co_await engine.store.run(std::move(read));
   const bool crash = evidence.epoch && crashed(*evidence.epoch, engine.boot_id);

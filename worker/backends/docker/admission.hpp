@@ -25,6 +25,9 @@ struct TargetFound {
 };
 [[nodiscard]] awaitable<TargetFound> find_target(Engine& engine, const JobView& job);
 
+// Whether a container is there that find_target would find by the bottle's name; false if the engine does not say.
+[[nodiscard]] awaitable<bool> has_container(Engine& engine, std::string bottle);
+
 // Which of the snapshot's paths are kept: those on mounts are skipped, those that cannot be kept are problems.
 struct KeptPaths {
   std::vector<std::string> kept;

@@ -1,5 +1,5 @@
 // What the operator configures for the docker backend ([backends.docker] in rebottle.toml).
-// Plain data with its defaults; read from TOML by worker/engine/config.cpp.
+// Plain data with its defaults. Not here: the keys (docker_module.cpp).
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct DockerConfig {
   int verify_timeout_s = 120;                               // until healthy, and for verify.exec
   int call_timeout_s = 30;                                  // every other call of the Engine API
   std::int64_t snapshot_max_bytes = std::int64_t{1} << 30;  // where the job does not say
-  std::filesystem::path snapshot_dir;                       // 0700; set by the service to <state_dir>/snapshots
+  std::filesystem::path snapshot_dir;                       // 0700; set by the service
 };
 
 }  // namespace rebottle::worker::docker

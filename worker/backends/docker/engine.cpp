@@ -148,19 +148,6 @@ Performed failure(const Reply& reply, std::string_view doing) {
 
 Observed unclear(const Seen& seen) { return {World::unknown, json::object(), seen.reply.message()}; }
 
-const json& at(const json& document, std::string_view key) {
-  static const json null;
-  if (!document.is_object()) return null;
-  const auto found = document.find(std::string(key));
-  return found == document.end() ? null : *found;
-}
-
-const json& at(const json& document, std::string_view key, std::string_view inner) {
-  return at(at(document, key), inner);
-}
-
-std::string text(const json& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
-
 std::string container_name(const json& container) {
   auto name = text(at(container, "Name"));
   if (name.starts_with('/')) name.erase(0, 1);

@@ -13,6 +13,7 @@
 #include "worker/backends/backend.hpp"
 #include "worker/backends/docker/docker_config.hpp"
 #include "worker/backends/docker/engine_client.hpp"
+#include "worker/backends/json_access.hpp"
 
 namespace rebottle::worker::docker {
 
@@ -62,10 +63,8 @@ struct Seen {
 // What it means for an observation.
 [[nodiscard]] Observed unclear(const Seen& seen);
 
-// Reading documents without surprises: null, or an empty text, for everything that is not there.
-[[nodiscard]] const json& at(const json& document, std::string_view key);
-[[nodiscard]] const json& at(const json& document, std::string_view key, std::string_view inner);
-[[nodiscard]] std::string text(const json& value);
+using worker::at;
+using worker::text;
 [[nodiscard]] std::string container_name(const json& container);  // of an inspect document, without the slash
 
 }  // namespace rebottle::worker::docker

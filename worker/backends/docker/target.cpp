@@ -67,7 +67,8 @@ awaitable<Found> find_by_label(Engine& engine, const JobView& job) {
     found.id = ids.front();
     found.refusal = Performed::done();
   } else if (ids.empty()) {
-    found.refusal = stale("bottle_not_found", "No container has the label " + label + ".", {{"label", label}});
+    found.refusal =
+        stale(std::string(bottle_not_found), "No container has the label " + label + ".", {{"label", label}});
   } else {
     found.refusal = stale("bottle_ambiguous", "More than one container has the label " + label + ".",
                           {{"label", label}, {"container_ids", ids}});
@@ -159,10 +160,22 @@ Performed judge_carried(const CarryOver& carried, const std::string& name) {
 
 }  // namespace
 
+awaitable<bool> has_container(Engine& engine, std::string bottle) {
+  if (engine.config.label.empty()) {
+    const auto name = container_by_name(engine.config, bottle);
+    if (!valid_container_name(name)) co_return false;
+    const auto seen = co_await see_container_named(engine, name);
+    co_return seen.here();
+  }
+  const std::string label = engine.config.label + "=" + bottle;
+  const auto listed = co_await list_containers(engine, label);
+  co_return listed.here() && !listed.doc.empty();
+}
+
 awaitable<TargetFound> find_target(Engine& engine, const JobView& job) {
   TargetFound out;
   if (engine.config.label.empty() && !valid_container_name(job.names.container)) {
-    out.refusal = stale("bottle_not_found", "\"" + job.names.container + "\" can be no container's name.",
+    out.refusal = stale(std::string(bottle_not_found), "\"" + job.names.container + "\" can be no container's name.",
                         {{"container", job.names.container}});
     co_return out;
   }
@@ -172,7 +185,7 @@ awaitable<TargetFound> find_target(Engine& engine, const JobView& job) {
   if (out.refusal.outcome != Outcome::done) co_return out;
   if (seen.unclear()) out.refusal = unasked(seen, "inspect the container");
   if (seen.gone()) {
-    out.refusal = stale("bottle_not_found", "There is no container " + job.names.container + ".",
+    out.refusal = stale(std::string(bottle_not_found), "There is no container " + job.names.container + ".",
                         {{"container", job.names.container}, {"container_id", job.old_id()}});
   }
   if (!seen.here()) co_return out;

@@ -1,0 +1,56 @@
+// The keys of [backends.docker]. Not here: their defaults (docker_config.hpp).
+#include "worker/backends/docker/docker_module.hpp"
+
+#include <limits>
+#include <utility>
+
+#include "worker/backends/docker/docker_backend.hpp"
+
+namespace rebottle::worker::docker {
+namespace {
+
+class DockerModule final : public BackendModule {
+ public:
+  DockerModule(std::string name, DockerConfig defaults) : name_(std::move(name)), config_(std::move(defaults)) {}
+
+  [[nodiscard]] std::string_view name() const override { return name_; }
+  [[nodiscard]] config::Keys keys() override { return keys_of(config_); }
+  [[nodiscard]] std::unique_ptr<Backend> make(const boost::asio::any_io_executor& executor,
+                                              const std::filesystem::path& private_dir) const override {
+    if (!config_.enabled) return nullptr;
+    auto made = config_;
+    made.snapshot_dir = private_dir;
+    return make_docker_backend(executor, std::move(made), name_);
+  }
+
+ private:
+  std::string name_;
+  DockerConfig config_;
+};
+
+}  // namespace
+
+config::Keys keys_of(DockerConfig& to) {
+  using namespace config;
+  return {
+      yes_or_no("enabled", to.enabled),
+      absolute_path("socket", to.socket),
+      text("container", to.container, holds_bottle),
+      text("label", to.label),
+      whole("concurrency", to.concurrency, 1, 1000),
+      text("build_network", to.build_network, not_empty),
+      yes_or_no("pull", to.pull),
+      whole("build_timeout_s", to.build_timeout_s, 1, day_s),
+      whole("stop_timeout_s", to.stop_timeout_s, 0, 3600),
+      whole("stable_s", to.stable_s, 0, 3600),
+      whole("verify_timeout_s", to.verify_timeout_s, 1, day_s),
+      whole("call_timeout_s", to.call_timeout_s, 1, 3600),
+      whole("snapshot_max_bytes", to.snapshot_max_bytes, 0, std::numeric_limits<std::int64_t>::max()),
+  };
+}
+
+std::unique_ptr<BackendModule> docker_module(std::string name, DockerConfig defaults) {
+  return std::make_unique<DockerModule>(std::move(name), std::move(defaults));
+}
+
+}  // namespace rebottle::worker::docker
