@@ -66,6 +66,7 @@ struct Seen {
 [[nodiscard]] const json& at(const json& document, std::string_view key);
 [[nodiscard]] const json& at(const json& document, std::string_view key, std::string_view inner);
 [[nodiscard]] std::string text(const json& value);
+[[nodiscard]] bool has_been_started(const json& container);
 [[nodiscard]] std::string container_name(const json& container);  // of an inspect document, without the slash
 
 }  // namespace rebottle::worker::docker

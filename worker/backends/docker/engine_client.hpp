@@ -55,7 +55,7 @@ struct Call {
   std::filesystem::path body_file;               // instead of `body`, streamed
   milliseconds deadline{0};                      // for the whole call; zero: the client's own
   milliseconds idle{0};                          // between two pieces of the answer; zero: the whole deadline
-  std::size_t body_max = std::size_t{16} << 20;  // where there is no sink
+  std::size_t body_max = std::size_t{4} << 20;  // where there is no sink
 };
 
 // Takes a piece of a successful answer's body; false ends the call.

@@ -46,9 +46,11 @@ struct Look {
   bool healthy = false;
 };
 
-Look judge(const json& container, const std::string& started_at, const json& restart_count) {
+Look judge(const json& container, const std::string& wanted, const std::string& started_at,
+           const json& restart_count) {
   const json& state = at(container, "State");
   const auto name = container_name(container);
+  if (name != wanted) return {"renamed", "The changed container was renamed to " + name + " by someone else.", false};
   const bool restarted = at(container, "RestartCount") != restart_count || at(state, "Restarting") == true ||
                          text(at(state, "StartedAt")) != started_at;
   if (restarted) return {"exited", "The changed container " + name + " ended and was restarted.", false};
@@ -74,12 +76,18 @@ awaitable<Performed> wait_until_proved(Engine& engine, const JobView& job, Clock
       started_at = text(at(container, "State", "StartedAt"));
       restart_count = at(container, "RestartCount");
     }
-    auto look = judge(container, started_at, restart_count);
+    auto look = judge(container, job.names.container, started_at, restart_count);
     if (!look.reason.empty()) {
       auto out = co_await broken(engine, std::move(look.reason), std::move(look.message), container);
       co_return out;
     }
     if (look.healthy && Clock::now() - began >= stable) {
+      const auto old = co_await see_container(engine, job.old_id());
+      if (old.unclear()) co_return failure(old.reply, "inspect the old container");
+      if (at(old.doc, "State", "Running") == true)
+        co_return Performed::failed(Outcome::permanent, "other_one_runs",
+                                    "Someone else has started the old container: two agents must not run at once.",
+                                    {{"container_id", job.old_id()}});
       json result = {{"started_at", started_at}, {"health", health_of(container)}, {"stable_s", stable.count()}};
       co_return Performed::done(std::move(result));
     }
@@ -125,6 +133,14 @@ json worse_than_before(const JobView& job, const json& container) {
   return out;
 }
 
+// Whether the undoing effects would find something to do. A container between two restarts is waited for.
+bool mendable(const json& worse, const json& container) {
+  return at(container, "State", "Restarting") != true && std::ranges::any_of(worse, [](const json& one) {
+    const auto field = text(at(one, "field"));
+    return field == "Name" || field == "Running" || field == "restart policy";
+  });
+}
+
 }  // namespace
 
 awaitable<Performed> perform_verify_new(Engine& engine, const JobView& job, Direction /*direction*/) {
@@ -157,8 +173,10 @@ awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Dire
                      {"health", health_of(old.doc)}};
       co_return Performed::done(std::move(result));
     }
-    if (Clock::now() >= deadline)
-      co_return Performed::failed(Outcome::permanent, "rollback_unproven",
+    // What a roll-back can mend is mended by another try of it: an engine that died may not have brought it up again.
+    const bool mend = mendable(worse, old.doc);
+    if (Clock::now() >= deadline || mend)
+      co_return Performed::failed(mend ? Outcome::transient : Outcome::permanent, "rollback_unproven",
                                   "The old container is back, but not as it was.", {{"worse", worse}});
     co_await pause_for(look_again);
   }
