@@ -7,6 +7,7 @@
 
 #include <sys/statvfs.h>
 
+#include "worker/backends/docker/container_check.hpp"
 #include "worker/backends/docker/dockerfile.hpp"
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"
