@@ -104,7 +104,8 @@ class Bottle:
             "HostConfig": {"NetworkMode": self.network, "Init": True, "RestartPolicy": {"Name": "always"}}})
         self.id = engine.create(slug, self.agent(subnet, **changes))
 
-    def agent(self, subnet, restart_policy="unless-stopped", **changes):
+    def agent(self, subnet, restart_policy="unless-stopped", modest=False, **changes):
+        """The body of its creation. A modest one has nothing that only one can have: no port of the host, no address."""
         body = {
             "Image": IMAGE,
             "Cmd": ["sh", "-c", AGENT],
@@ -125,6 +126,10 @@ class Bottle:
             "NetworkingConfig": {"EndpointsConfig": {self.network: {
                 "Aliases": ["the-agent"], "IPAMConfig": {"IPv4Address": f"10.99.{subnet}.10"}}}},
         }
+        if modest:
+            for one in (body, body["HostConfig"]):
+                for key in ("ExposedPorts", "PortBindings", "NetworkingConfig"):
+                    one.pop(key, None)
         body.update(changes)
         return body
 
