@@ -105,7 +105,7 @@ class Bottle:
         self.id = engine.create(slug, self.agent(subnet, **changes))
 
     def agent(self, subnet, restart_policy="unless-stopped", modest=False, **changes):
-        """The body of its creation. A modest one has nothing that only one can have: no port of the host, no address."""
+        """The body of its creation. A modest one has nothing that only one can have: no port, no address."""
         body = {
             "Image": IMAGE,
             "Cmd": ["sh", "-c", AGENT],

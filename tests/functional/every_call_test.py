@@ -38,7 +38,8 @@ def is_reading(name):
 
 def faults_of(name):
     """(fault, carried out) that a call of this name can meet; for a reading call it is all the same."""
-    return [(fault, carried_out) for fault in STATUSES for carried_out in ((False,) if is_reading(name) else (False, True))]
+    ways = (False,) if is_reading(name) else (False, True)
+    return [(fault, carried_out) for fault in STATUSES for carried_out in ways]
 
 
 def ends_alone(name, fault):

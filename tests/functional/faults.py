@@ -1,4 +1,4 @@
-# An engine that misbehaves: a proxy in front of the real one that gives each call a name and spoils those it is told to.
+# An engine that misbehaves: a proxy before the real one that gives each call a name and spoils those it is told to.
 # Not here: what must become of a job then.
 import json
 import re

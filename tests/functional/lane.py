@@ -53,8 +53,9 @@ class Lane(Case):
         """A fresh bottle, on two networks."""
         made = self.bottle(**self.changes, **changes)
         extra = f"{made.slug}-extra"
-        self.engine.call("POST", "/networks/create", {"Name": extra, "CheckDuplicate": True,
-                                                      "IPAM": {"Config": [{"Subnet": made.subnet.replace("99", "98")}]}})
+        subnet = made.subnet.replace("10.99.", "10.98.")
+        self.engine.call("POST", "/networks/create",
+                         {"Name": extra, "CheckDuplicate": True, "IPAM": {"Config": [{"Subnet": subnet}]}})
         self.engine.call("POST", f"/networks/{extra}/connect", {"Container": made.id})
         made.write("/home/agent/notes", "what the agent knows")
         self.current = made

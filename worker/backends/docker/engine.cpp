@@ -164,8 +164,8 @@ Performed failure(const Reply& reply, std::string_view doing) {
   // Only a clear refusal of the request itself is final. What is said to be missing (404) or in the way (409) is looked
   // at before it is believed, and a status that answers nothing proves nothing.
   const bool refused = reply.status >= 400 && reply.status < 500;
-  const bool again = !refused || reply.status == 404 || reply.status == 409 || reply.status == 408 ||
-                     reply.status == 429;
+  const bool again =
+      !refused || reply.status == 404 || reply.status == 409 || reply.status == 408 || reply.status == 429;
   return Performed::failed(again ? Outcome::transient : Outcome::permanent, again ? "engine_error" : "engine_refused",
                            message, detail);
 }

@@ -46,8 +46,7 @@ struct Look {
   bool healthy = false;
 };
 
-Look judge(const json& container, const std::string& wanted, const std::string& started_at,
-           const json& restart_count) {
+Look judge(const json& container, const std::string& wanted, const std::string& started_at, const json& restart_count) {
   const json& state = at(container, "State");
   const auto name = container_name(container);
   if (name != wanted) return {"renamed", "The changed container was renamed to " + name + " by someone else.", false};
@@ -136,9 +135,9 @@ json worse_than_before(const JobView& job, const json& container) {
 // Whether the undoing effects would find something to do. A container between two restarts is waited for.
 bool mendable(const json& worse, const json& container) {
   return at(container, "State", "Restarting") != true && std::ranges::any_of(worse, [](const json& one) {
-    const auto field = text(at(one, "field"));
-    return field == "Name" || field == "Running" || field == "restart policy";
-  });
+           const auto field = text(at(one, "field"));
+           return field == "Name" || field == "Running" || field == "restart policy";
+         });
 }
 
 }  // namespace
