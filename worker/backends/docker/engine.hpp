@@ -69,6 +69,7 @@ struct Seen {
 
 using worker::at;
 using worker::text;
+[[nodiscard]] bool has_been_started(const json& container);
 [[nodiscard]] std::string container_name(const json& container);  // of an inspect document, without the slash
 
 }  // namespace rebottle::worker::docker

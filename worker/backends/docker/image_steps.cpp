@@ -92,7 +92,13 @@ awaitable<Observed> observe_tag_current(Engine& engine, const JobView& job, Dire
   if (seen.unclear()) co_return unclear(seen);
   const auto id = seen.here() ? text(at(seen.doc, "Id")) : std::string();
   const auto before = text(at(job.baseline(), "current_image_id"));
-  if (direction == Direction::undo) co_return seen_as(id == before ? World::present : World::absent);
+  if (direction == Direction::undo) {
+    if (id == before || before.empty()) co_return seen_as(id == before ? World::present : World::absent);
+    // An image that someone has removed meanwhile cannot be tagged again; then there is no tag.
+    const auto earlier = co_await see_image(engine, before);
+    if (earlier.unclear()) co_return unclear(earlier);
+    co_return seen_as(earlier.gone() && id.empty() ? World::present : World::absent);
+  }
   json result = {{"image_id", id}, {"tag", job.names.tag_current}};
   if (id == job.new_image()) co_return Observed{World::present, std::move(result), {}};
   // The tag is ours alone: whatever else it names is replaced.
@@ -101,6 +107,11 @@ awaitable<Observed> observe_tag_current(Engine& engine, const JobView& job, Dire
 
 awaitable<Performed> perform_tag_current(Engine& engine, const JobView& job, Direction direction) {
   auto wanted = direction == Direction::forward ? job.new_image() : text(at(job.baseline(), "current_image_id"));
+  if (direction == Direction::undo && !wanted.empty()) {
+    const auto earlier = co_await see_image(engine, wanted);
+    if (earlier.unclear()) co_return failure(earlier.reply, "inspect the image that was current before");
+    if (earlier.gone()) wanted.clear();
+  }
   if (!wanted.empty()) {
     auto out = co_await tag_image(engine, std::move(wanted), job.names.tag_current);
     co_return out;

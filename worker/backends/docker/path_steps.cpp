@@ -15,7 +15,6 @@ namespace rebottle::worker::docker {
 namespace {
 
 constexpr std::size_t header_bytes_max = 16384;
-constexpr std::string_view never_started = "0001-01-01T00:00:00Z";
 
 Observed seen_as(World world, std::string detail = {}) { return {world, json::object(), std::move(detail)}; }
 
@@ -77,6 +76,12 @@ awaitable<Performed> save_path(Engine& engine, const JobView& job, std::string p
   call.deadline = 10 * call.idle;
   const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
   if (reply.is(404)) {
+    // What is missing is not kept, so the engine must say it twice.
+    Call again;
+    again.method = "HEAD";
+    again.target = archive_target(job.old_id(), path);
+    const auto second = co_await engine.client.call(std::move(again));
+    if (!second.is(404)) co_return failure(second.succeeded() ? reply : second, "look for " + path);
     json missing = {{"missing", true}};
     co_return Performed::done(std::move(missing));
   }
@@ -306,15 +311,17 @@ awaitable<Observed> observe_restore_paths(Engine& engine, const JobView& job, Di
   const auto own = co_await see_new(engine, job);
   if (own.seen.unclear()) co_return unclear(own.seen);
   if (!own.seen.here()) co_return seen_as(World::foreign, own.wrong.message);
-  // What was put in cannot be told from what the image holds; but nothing starts before it was put in.
-  const bool started = text(at(own.seen.doc, "State", "StartedAt")) != never_started;
-  co_return seen_as(started || job.has_fact(effect::restore_paths) ? World::present : World::absent);
+  // What was put in cannot be told from what the image holds. We start nothing before it was put in.
+  if (job.has_fact(effect::restore_paths)) co_return seen_as(World::present);
+  if (has_been_started(own.seen.doc))
+    co_return seen_as(World::foreign, "the changed container was started by someone else");
+  co_return seen_as(World::absent);
 }
 
 awaitable<Performed> perform_restore_paths(Engine& engine, const JobView& job, Direction /*direction*/) {
   const auto own = co_await see_new(engine, job);
   if (!own.seen.here()) co_return own.wrong;
-  if (text(at(own.seen.doc, "State", "StartedAt")) != never_started)
+  if (has_been_started(own.seen.doc))
     co_return Performed::failed(Outcome::permanent, "already_started",
                                 "The changed container has run already; nothing is put into it any more.",
                                 {{"container_id", job.new_id()}});

@@ -187,8 +187,9 @@ awaitable<Performed> perform_stop_old(Engine& engine, const JobView& job, Direct
 awaitable<Observed> observe_park_old(Engine& engine, const JobView& job, Direction direction) {
   const auto old = co_await see_old(engine, job);
   if (!old.seen.here()) co_return old.observed;
+  // Back it goes to its own name, whatever it is called now: it is known by its id.
   const bool forward = direction == Direction::forward;
-  auto from = forward ? job.names.container : job.names.parked;
+  auto from = forward ? job.names.container : container_name(old.seen.doc);
   auto to = forward ? job.names.parked : job.names.container;
   auto out = co_await observe_rename(engine, old.seen.doc, std::move(from), std::move(to));
   co_return out;
@@ -208,6 +209,8 @@ awaitable<Observed> observe_take_name(Engine& engine, const JobView& job, Direct
   const bool forward = direction == Direction::forward;
   if (!own.seen.here() && own.wrong.reason_code == "container_gone" && !forward) co_return seen_as(World::present);
   if (!own.seen.here()) co_return seen_as(World::foreign, own.wrong.message);
+  // Taken back is the name, not the other one's: any other will do.
+  if (!forward && container_name(own.seen.doc) != job.names.container) co_return seen_as(World::present);
   auto from = forward ? job.names.created : job.names.container;
   auto to = forward ? job.names.container : job.names.created;
   auto out = co_await observe_rename(engine, own.seen.doc, std::move(from), std::move(to));
@@ -275,6 +278,9 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
     if (owners.outcome != Outcome::done) co_return owners;
   }
   if (!forward) {
+    // Where there is no way back, the changed one is all that is left: it stays as it is.
+    const auto old = co_await see_old(engine, job);
+    if (!old.seen.here()) co_return old.wrong;
     // First the stop: the policy of a container that is between two crashes cannot be set.
     const auto stopped = co_await stop_for_good(engine, job);
     if (stopped.outcome != Outcome::done) co_return stopped;
@@ -288,6 +294,10 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
   auto out = co_await start(engine, job.new_id());
   if (out.outcome != Outcome::done) co_return out;
   const auto started = co_await see_container(engine, job.new_id());
+  if (!started.here()) co_return failure(started.reply, "inspect the changed container");
+  if (!has_been_started(started.doc))
+    co_return Performed::failed(Outcome::transient, "not_started", "The engine did not start the container.",
+                                {{"container_id", job.new_id()}});
   out.result = {{"started_at", at(started.doc, "State", "StartedAt")},
                 {"restart_count", at(started.doc, "RestartCount")}};
   co_return out;

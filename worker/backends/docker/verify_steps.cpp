@@ -64,6 +64,8 @@ Look judge(const JobView& job, const json& container, const std::string& started
   const json& state = at(container, "State");
   const auto name =
       (job.is_agent() ? "The changed container " : "The recreated container ") + container_name(container);
+  if (container_name(container) != job.names.container)
+    return {"renamed", name + " was renamed by someone else; it was " + job.names.container + ".", false};
   const bool restarted = at(container, "RestartCount") != restart_count || at(state, "Restarting") == true ||
                          text(at(state, "StartedAt")) != started_at;
   if (restarted) return {"exited", name + " ended and was restarted.", false};
@@ -163,6 +165,21 @@ json result_of(const std::vector<Watched>& all, seconds stable) {
   return result;
 }
 
+// Two agents must not run at once, whoever started the other one.
+awaitable<Performed> no_old_one_runs(Engine& engine, const JobView& job) {
+  const auto members = job.members();
+  for (const auto& member : members) {
+    const auto view = job.of(member);
+    const auto old = co_await see_container(engine, view.old_id());
+    if (old.unclear()) co_return failure(old.reply, "inspect the old container " + view.old_id());
+    if (at(old.doc, "State", "Running") == true)
+      co_return Performed::failed(Outcome::permanent, "other_one_runs",
+                                  "Someone else has started the old container: two agents must not run at once.",
+                                  {{"container_id", view.old_id()}});
+  }
+  co_return Performed::done();
+}
+
 // Looks again and again until all have been stable and healthy for long enough. Result: {started_at, health, …}.
 awaitable<Performed> wait_until_proved(Engine& engine, const JobView& job, Clock::time_point deadline, seconds stable) {
   const auto began = Clock::now();
@@ -178,6 +195,8 @@ awaitable<Performed> wait_until_proved(Engine& engine, const JobView& job, Clock
     auto sides = co_await worse_sides(engine, job);
     if (sides.outcome != Outcome::done) co_return sides;
     if (unhealthy == nullptr && sides.result.empty() && Clock::now() - began >= stable) {
+      const auto alone = co_await no_old_one_runs(engine, job);
+      if (alone.outcome != Outcome::done) co_return alone;
       auto result = result_of(all, stable);
       co_return Performed::done(std::move(result));
     }
@@ -223,16 +242,27 @@ json worse_than_before(const JobView& job, const json& container) {
   return out;
 }
 
-// Done with what the agent is now and, in "worse", everything in which the bottle is not as it was.
+// Whether the undoing effects would find something to do. A container between two restarts is waited for.
+bool mendable(const json& worse, const json& container) {
+  return at(container, "State", "Restarting") != true && std::ranges::any_of(worse, [](const json& one) {
+           const auto field = text(at(one, "field"));
+           return field == "Name" || field == "Running" || field == "restart policy";
+         });
+}
+
+// Done with what the agent is now and, in "worse", everything in which the bottle is not as it was, and
+// whether another try of the roll-back would mend some of it.
 awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job, HealthChecks& checks) {
   json result = json::object();
   json worse = json::array();
+  bool mend = false;
   const auto members = job.members();
   for (const auto& member : members) {
     const auto view = job.of(member);
     const auto old = co_await see_container(engine, view.old_id());
     if (!old.here()) co_return failure(old.reply, "inspect the old container " + view.names.container);
     auto worse_here = worse_than_before(view, old.doc);
+    if (mendable(worse_here, old.doc)) mend = true;
     if (!worse_here.empty()) co_await checks.ask(engine, old.doc);
     for (auto& one : worse_here) worse.push_back(std::move(one));
     if (view.is_agent())
@@ -244,6 +274,7 @@ awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job, Health
   if (sides.outcome != Outcome::done) co_return sides;
   for (auto& one : sides.result) worse.push_back(std::move(one));
   result["worse"] = std::move(worse);
+  result["mendable"] = mend;
   co_return Performed::done(std::move(result));
 }
 
@@ -293,10 +324,13 @@ awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Dire
     const json worse = at(seen.result, "worse");
     if (worse.empty() && Clock::now() - began >= stable) {
       seen.result.erase("worse");
+      seen.result.erase("mendable");
       co_return seen;
     }
-    if (Clock::now() >= deadline)
-      co_return Performed::failed(Outcome::permanent, "rollback_unproven",
+    // What a roll-back can mend is mended by another try of it: an engine that died may not have brought it up again.
+    const bool mend = at(seen.result, "mendable") == true;
+    if (Clock::now() >= deadline || mend)
+      co_return Performed::failed(mend ? Outcome::transient : Outcome::permanent, "rollback_unproven",
                                   "The old container is back, but not all is as it was.", {{"worse", worse}});
     co_await pause_for(look_again);
   }
