@@ -76,6 +76,25 @@ Key absolute_path(std::string_view name, std::filesystem::path& target) {
           }};
 }
 
+Key absolute_paths(std::string_view name, std::vector<std::filesystem::path>& target) {
+  return {name, [&target](const toml::node& node) -> std::string {
+            const auto* values = node.as_array();
+            if (values == nullptr) return "must be an array of texts, not of type " + kind_of(node);
+            target.clear();
+            for (const auto& item : *values) {
+              const auto* value = item.as_string();
+              if (value == nullptr || !std::filesystem::path(value->get()).is_absolute())
+                return "must hold absolute paths only";
+              target.emplace_back(value->get());
+            }
+            return {};
+          }};
+}
+
+std::string check_builder(const std::string& word) {
+  return word == "classic" || word == "buildkit" ? "" : "must be classic or buildkit";
+}
+
 std::string check_level(const std::string& word) {
   if (log::level_from(word)) return {};
   return "must be one of " + std::string(log::level_words);
@@ -102,6 +121,7 @@ Section service_keys(ServiceConfig& to) {
       whole("crashes_max", to.crashes_max, 1, 100),
       whole("probe_interval_s", to.probe_interval_s, 1, day_s),
       whole("leftover_retry_s", to.leftover_retry_s, 1, day_s),
+      whole("build_log_max_kib", to.build_log_max_kib, 1, 16'384),
       text("log_level", to.log_level, check_level),
   };
 }
@@ -113,8 +133,13 @@ Section docker_keys(docker::DockerConfig& to) {
       text("container", to.container, check_template),
       text("label", to.label),
       whole("concurrency", to.concurrency, 1, 1000),
+      text("builder", to.builder, check_builder),
       text("build_network", to.build_network, check_not_empty),
+      whole("build_memory_mib", to.build_memory_mib, 0, 1 << 24),
+      whole("build_cpu_percent", to.build_cpu_percent, 0, 100'000),
       yes_or_no("pull", to.pull),
+      absolute_path("registry_auth_file", to.registry_auth_file),
+      absolute_paths("import_dirs", to.import_dirs),
       whole("build_timeout_s", to.build_timeout_s, 1, day_s),
       whole("stop_timeout_s", to.stop_timeout_s, 0, 3600),
       whole("stable_s", to.stable_s, 0, 3600),
@@ -197,6 +222,22 @@ void read_backends(Reader& reader, const toml::node& node, Config& config) {
   }
 }
 
+// What BuildKit's builder in the engine would silently leave out is refused.
+void check_builder_limits(Reader& reader, const toml::table& root, const docker::DockerConfig& config) {
+  if (config.builder != "buildkit") return;
+  const auto refuse = [&](const char* key, const char* what) {
+    const toml::node* named = root.at_path(std::string("backends.docker.") + key).node();
+    if (named != nullptr) reader.fault(*named, std::string("backends.docker.") + key, what);
+  };
+  if (config.build_memory_mib > 0)
+    refuse("build_memory_mib", "cannot be kept by builder = \"buildkit\"; leave it out, or use \"classic\"");
+  if (config.build_cpu_percent > 0)
+    refuse("build_cpu_percent", "cannot be kept by builder = \"buildkit\"; leave it out, or use \"classic\"");
+  const auto& network = config.build_network;
+  if (network != "none" && network != "host" && network != "default")
+    refuse("build_network", "must be none, host or default with builder = \"buildkit\", which knows no other networks");
+}
+
 }  // namespace
 
 Config parse_config(std::string_view text, const std::string& source) {
@@ -222,6 +263,7 @@ Config parse_config(std::string_view text, const std::string& source) {
     if (named == nullptr) named = root.at_path("service.pause_first_ms").node();
     reader.fault(*named, "service.pause_max_ms", "must not be less than service.pause_first_ms");
   }
+  check_builder_limits(reader, root, config.docker);
   reader.finish();
   return config;
 }

@@ -75,16 +75,4 @@ struct Engine {
   }
 };
 
-// What a job's effects need to know. `args` must have been parsed.
-[[nodiscard]] inline JobContext make_context(const Engine& engine, const schema::Job& job, schema::Args args) {
-  JobContext context;
-  context.job_id = job.job_id;
-  context.job_key = engine.instance_id + "-" + std::to_string(job.job_id);
-  context.fence = job.fence;
-  context.bottle = job.approval.bottle;
-  context.target = job.target;
-  context.args = std::move(args);
-  return context;
-}
-
 }  // namespace rebottle::worker

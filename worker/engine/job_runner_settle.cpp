@@ -206,7 +206,7 @@ void JobRunner::explain(schema::Advance::Move& move, const StepEnd& end) const {
 
 void JobRunner::add_ending(schema::Advance& advance, State to) const {
   if (!statemachine::is_final(to) || backend_ == nullptr || args_error_) return;
-  advance.leftovers = leftovers_of(*backend_, context_, job_, to);
+  advance.leftovers = leftovers_of(*backend_, context_, job_, to, advance.now);
   if (to != State::succeeded) return;
   try {
     advance.current = to_text(backend_->current(context_));

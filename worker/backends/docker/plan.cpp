@@ -16,7 +16,7 @@ bool makes_something(const Effect& effect) { return effect.mutates && effect.ste
 std::string what_is_removed(const schema::Leftover& leftover, std::string_view when) {
   const auto reference = json::parse(leftover.reference, nullptr, false);
   std::string thing;
-  for (const auto* const key : {"name", "tag", "directory"})
+  for (const auto* const key : {"name", "tag", "directory", "mark"})
     if (reference.contains(key)) thing = text(reference[key]);
   std::string kind = leftover.kind;
   for (auto& c : kind)

@@ -21,6 +21,7 @@ namespace rebottle::worker::docker {
 
 [[nodiscard]] std::string sha256_hex(std::string_view bytes);
 [[nodiscard]] std::string base64_decoded(std::string_view text);
+[[nodiscard]] std::string base64url_encoded(std::string_view bytes);  // with its padding
 [[nodiscard]] std::string lower_case(std::string_view text);
 [[nodiscard]] std::string replaced(std::string_view text, std::string_view what, std::string_view with);
 

@@ -1,7 +1,7 @@
 // What a build's stream of JSON lines says. Not here: builds.
 #include <gtest/gtest.h>
 
-#include "worker/backends/docker/build.hpp"
+#include "worker/backends/docker/build_progress.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
