@@ -4,7 +4,7 @@
 
 #include <ostream>
 
-#include "tools/json_text.hpp"
+#include "tools/listing.hpp"
 #include "tools/table.hpp"
 #include "tools/text.hpp"
 
