@@ -77,7 +77,8 @@ TEST_F(DockerBuild, OfBuildKitIsLoggedAndMayMount) {
   configure([](auto& to) { to.builder = "buildkit"; });
   auto refused = building("FROM current\nRUN --mount=type=cache,target=/c --network=none true\n");
   EXPECT_EQ(refused.run_step(State::prepare).reason_code, "change_unsupported");
-  auto driver = building("FROM current\nRUN --mount=type=cache,target=/c echo to-out && test -d /c && echo kept > /kept\n");
+  auto driver =
+      building("FROM current\nRUN --mount=type=cache,target=/c echo to-out && test -d /c && echo kept > /kept\n");
   const auto done = driver.run_all();
   ASSERT_EQ(done.outcome, Outcome::done) << driver.failed_at() << ": " << done.message << log;
   EXPECT_THAT(log, HasSubstr("] RUN --mount=type=cache,target=/c echo to-out"));
@@ -102,7 +103,8 @@ TEST_F(DockerBuild, IsLoggedWhenItFails) {
 TEST_F(DockerBuild, IsLoggedWhenItTakesTooLong) {
   for (const std::string builder : {"classic", "buildkit"}) {
     configure([&builder](auto& to) { to.builder = builder; });
-    auto driver = building("FROM current\nRUN echo going to sleep && sleep 600\n", {{"limits", {{"build_timeout_s", 4}}}});
+    auto driver =
+        building("FROM current\nRUN echo going to sleep && sleep 600\n", {{"limits", {{"build_timeout_s", 4}}}});
     const auto done = driver.run_step(State::prepare);
     EXPECT_EQ(done.reason_code, "build_timeout") << builder << done.message;
     EXPECT_THAT(log, HasSubstr("going to sleep")) << builder;
@@ -161,9 +163,10 @@ TEST_F(DockerBuild, LeavesNothingWhenTheJobFails) {
   EXPECT_EQ(driver.run_step(State::prepare).reason_code, "build_failed");
   EXPECT_GT(all_images().size(), before.size()) << "the builder keeps what it got done";
   // What a person made from one of our images is not ours, although it has our labels.
-  call("POST", "/commit?container=" + bottle + "&changes=" +
-                   docker::percent_encode("LABEL io.rebottle.build=" + driver.context().job_key.substr(0, 8) + "-" +
-                                          driver.context().args.change_sha256.substr(0, 32) + " io.rebottle.job=theirs"));
+  call("POST",
+       "/commit?container=" + bottle + "&changes=" +
+           docker::percent_encode("LABEL io.rebottle.build=" + driver.context().job_key.substr(0, 8) + "-" +
+                                  driver.context().args.change_sha256.substr(0, 32) + " io.rebottle.job=theirs"));
   const auto with_theirs = all_images();
   remove_leftovers(driver, State::failed);
   const auto after = all_images();

@@ -22,7 +22,7 @@ struct Engine {
   DockerConfig config;
   EngineClient client;
   std::multiset<std::string> builds_under_way{};  // their marks
-  boost::asio::thread_pool disk{1};  // for fsync, which would hold the logic thread up
+  boost::asio::thread_pool disk{1};               // for fsync, which would hold the logic thread up
 };
 
 enum class Sight : std::uint8_t {
