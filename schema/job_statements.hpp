@@ -51,7 +51,8 @@ struct JobStatements {
     SELECT min(due) AS due FROM (
       SELECT min(scheduled_at) AS due FROM jobs WHERE state = 'queued' AND scheduled_at > :now
       UNION ALL SELECT min(expires_at) FROM freezes WHERE lifted_at IS NULL AND expires_at > :now
-      UNION ALL SELECT min(not_before) FROM leftovers WHERE removed_at IS NULL AND not_before > :now))"};
+      UNION ALL SELECT min(not_before) FROM leftovers
+                WHERE removed_at IS NULL AND withdrawn_at IS NULL AND not_before > :now))"};
   // Another job that keeps this one off its bottle.
   SQLite::Statement holder{db, R"(
     SELECT job_id FROM jobs
@@ -93,22 +94,25 @@ struct JobStatements {
       detail = coalesce(:detail, detail), finalized_at = :finalized_at, updated_at = :now
     WHERE job_id = :job_id AND state = :from)"};
 
-  // The rows that `advance` writes, guarded by what the writer believes; the first of them carries the downtime.
+  // The rows that `advance` writes, guarded by what the writer believes; the first of them carries the downtime, and
+  // its history row is marked with it, so that each stretch can be told afterwards.
   const std::string down_columns = R"(
       downtime_ms = downtime_ms
         + CASE WHEN :up THEN max(0, :now - coalesce(down_since, :down_since, :now)) ELSE 0 END,
       down_since = CASE WHEN :up THEN NULL ELSE coalesce(down_since, :down_since) END, updated_at = :now
     WHERE job_id = :job_id AND state = :state AND fence = :fence)";
   SQLite::Statement advance_note{db, R"(
-    UPDATE jobs SET seq = seq + 1, event = 'note', actor = :actor, event_data = json_object('note', :note),)" +
+    UPDATE jobs SET seq = seq + 1, event = 'note', actor = :actor,
+      event_data = json_patch(json_object('note', :note), :mark),)" +
                                          down_columns};
   SQLite::Statement advance_effect{db, R"(
     UPDATE jobs SET seq = seq + 1, event = 'effect', actor = :actor,
-      event_data = json_object('effect', :effect, 'direction', :direction, 'outcome', :outcome,
-                               'summary', json(:summary)),)" +
+      event_data = json_patch(json_object('effect', :effect, 'direction', :direction, 'outcome', :outcome,
+                                          'summary', json(:summary)), :mark),)" +
                                            down_columns};
   SQLite::Statement advance_move{db, R"(
-    UPDATE jobs SET seq = seq + 1, state = :to, event = :event, actor = :actor, event_data = :data,
+    UPDATE jobs SET seq = seq + 1, state = :to, event = :event, actor = :actor,
+      event_data = json_patch(:data, :mark),
       reason_code = CASE WHEN :clear THEN '' ELSE coalesce(:reason_code, reason_code) END,
       message = CASE WHEN :clear THEN '' ELSE coalesce(:message, message) END,
       detail = CASE WHEN :clear THEN '{}' ELSE coalesce(:detail, detail) END,
@@ -131,13 +135,20 @@ struct JobStatements {
             :step, :status, :tries, :fence, :now, :closed_at, :outcome, :result))"};
 
   SQLite::Statement revive_leftover{db, R"(
-    UPDATE leftovers SET removed_at = NULL, not_before = :not_before
+    UPDATE leftovers SET removed_at = NULL, withdrawn_at = NULL, not_before = :not_before
     WHERE job_id = :job_id AND kind = :kind AND reference = :reference)"};
   SQLite::Statement insert_leftover{db, R"(
-    INSERT INTO leftovers (job_id, backend, kind, reference, not_before, created_at)
-    VALUES (:job_id, :backend, :kind, :reference, :not_before, :now))"};
+    INSERT INTO leftovers (job_id, backend, kind, reference, not_before, way_back, created_at)
+    VALUES (:job_id, :backend, :kind, :reference, :not_before, :way_back, :now))"};
+  // What an undo has put back in its place stays, whatever else its job left behind.
+  SQLite::Statement withdraw_leftovers{db, R"(
+    UPDATE leftovers SET withdrawn_at = :now WHERE job_id = :job_id AND removed_at IS NULL AND withdrawn_at IS NULL)"};
   SQLite::Statement leftovers_due{db, R"(
-    SELECT * FROM leftovers WHERE removed_at IS NULL AND not_before <= :now ORDER BY not_before, leftover_id)"};
+    SELECT * FROM leftovers AS l
+    WHERE removed_at IS NULL AND withdrawn_at IS NULL AND not_before <= :now
+      -- An undo under way needs what its job replaced.
+      AND NOT EXISTS (SELECT 1 FROM jobs AS u WHERE u.undoes = l.job_id AND u.finalized_at IS NULL)
+    ORDER BY not_before, leftover_id)"};
   SQLite::Statement leftover_removed{db, R"(
     UPDATE leftovers SET removed_at = :now WHERE leftover_id = :leftover_id AND removed_at IS NULL)"};
   SQLite::Statement leftover_failed{db, R"(
@@ -161,9 +172,28 @@ struct JobStatements {
   SQLite::Statement insert_rerun{db, R"(
     INSERT INTO jobs (approval_id, run, kind, backend, bottle, priority, scheduled_at, expires_at, actor, event_data,
                       created_at, updated_at)
-    SELECT approval_id, run + 1, kind, backend, bottle, priority, scheduled_at, expires_at, :actor,
-           json_object('retry_of', job_id), :now, :now
-    FROM jobs WHERE job_id = :job_id)"};
+    SELECT j.approval_id, j.run + 1, j.kind, j.backend, j.bottle, j.priority, j.scheduled_at, a.expires_at, :actor,
+           json_object('retry_of', j.job_id), :now, :now
+    FROM jobs AS j JOIN approvals AS a ON a.approval_id = j.approval_id WHERE j.job_id = :job_id)"};
+  // An undo was not asked for when the change was approved: it does not expire with it.
+  SQLite::Statement insert_undo{db, R"(
+    INSERT INTO jobs (approval_id, run, kind, backend, bottle, priority, scheduled_at, expires_at, undoes, actor,
+                      event_data, created_at, updated_at)
+    SELECT approval_id, (SELECT max(run) + 1 FROM jobs AS o WHERE o.approval_id = j.approval_id), kind, backend,
+           bottle, priority, scheduled_at, NULL, job_id, :actor, json_object('undo_of', job_id), :now, :now
+    FROM jobs AS j WHERE job_id = :job_id)"};
+  SQLite::Statement standing{db, R"(
+    SELECT s.job_id AS job_id, (SELECT min(l.not_before) FROM leftovers AS l
+                                WHERE l.job_id = s.job_id AND l.way_back = 1 AND l.removed_at IS NULL
+                                  AND l.withdrawn_at IS NULL) AS kept_until
+    FROM standing_jobs AS s WHERE s.backend = :backend AND s.bottle = :bottle)"};
+
+  SQLite::Statement write_build_log{db, R"(
+    UPDATE build_logs SET head = :head, tail = :tail, cut_bytes = :cut_bytes, updated_at = :now
+    WHERE job_id = :job_id)"};
+  SQLite::Statement insert_build_log{db, R"(
+    INSERT INTO build_logs (job_id, head, tail, cut_bytes, updated_at)
+    VALUES (:job_id, :head, :tail, :cut_bytes, :now))"};
 
   SQLite::Statement insert_freeze{db, R"(
     INSERT INTO freezes (backend, bottle, reason, frozen_by, created_at, expires_at)

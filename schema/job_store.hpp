@@ -89,6 +89,7 @@ struct Advance {
   bool up_again = false;                   // it is up: add the stretch to downtime_ms, clear down_since
   std::vector<Leftover> leftovers;         // job_id is filled in
   std::optional<std::string> current;      // JSON for bottles_view, at success
+  std::optional<BuildLog> build_log;       // replaces what was kept of an earlier try
   std::string note;                        // text of a history row of its own; empty for none
 };
 
@@ -166,6 +167,12 @@ class JobStore {
   [[nodiscard]] virtual Result<Job> request_cancel(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
   // A new job of the same approval; `conflict` unless the newest run is final and the approval has not expired.
   [[nodiscard]] virtual Result<std::int64_t> rerun(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
+  // What stands on a bottle, and whether the way back from it is kept.
+  [[nodiscard]] virtual Standing standing(const std::string& backend, const std::string& bottle) = 0;
+  // A new job that takes the change of `job_id` back; `conflict` unless that is the standing one, what it replaced is
+  // kept for longer than `now`, and no other run of the approval is unfinished. Until the new job ends, nothing that
+  // `job_id` left behind is removed; after its success nothing of it is.
+  [[nodiscard]] virtual Result<std::int64_t> undo(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
   // needs_attention → retry, roll_back or resolve: the job gets a new fence, this epoch, attempt 1 and no crashes;
   // retry also forgets a cancel and, but for a roll-back, the reason. `conflict` in any other state. For resolve,
   // `data` is {"outcome", "reason", …}: it becomes the job's reason_code resolved_<outcome>, message and detail.

@@ -24,8 +24,13 @@ void bind_guard(Use& use, const Advance& advance) {
 }
 
 void bind_downtime(Use& use, const Advance& advance, bool carries) {
+  const bool up = carries && advance.up_again;
+  const bool down = carries && !up && advance.down_since.has_value();
   use.bind(":down_since", carries ? advance.down_since : std::nullopt)
-      .bind(":up", std::int64_t{carries && advance.up_again});
+      .bind(":up", std::int64_t{up})
+      .bind(":mark", up     ? R"({"downtime":"ends"})"
+                     : down ? R"({"downtime":"begins"})"
+                            : "{}");
 }
 
 }  // namespace
@@ -57,6 +62,9 @@ Result<Job> SqliteJobStore::advance(const Advance& advance) {
           .bind(":current", *advance.current)
           .bind(":now", advance.now)
           .run();
+    if (advance.build_log) keep_build_log(advance, *advance.build_log);
+    if (found->undoes && advance.move && advance.move->to == State::succeeded)
+      withdraw_leftovers(*found->undoes, advance.now);
     return existing_job(advance.job_id);
   });
 }
@@ -162,8 +170,27 @@ void SqliteJobStore::add_leftover(const Job& job, const Leftover& leftover, Mill
       .bind(":kind", leftover.kind)
       .bind(":reference", leftover.reference)
       .bind(":not_before", leftover.not_before)
+      .bind(":way_back", std::int64_t{leftover.way_back})
       .bind(":now", now)
       .run();
+}
+
+void SqliteJobStore::withdraw_leftovers(std::int64_t job_id, Milliseconds now) {
+  Use(statements_.withdraw_leftovers).bind(":job_id", job_id).bind(":now", now).run();
+}
+
+void SqliteJobStore::keep_build_log(const Advance& advance, const BuildLog& log) {
+  const auto bind_log = [&](Use& use) -> Use& {
+    return use.bind(":job_id", advance.job_id)
+        .bind(":head", log.head)
+        .bind(":tail", log.tail)
+        .bind(":cut_bytes", log.cut_bytes)
+        .bind(":now", advance.now);
+  };
+  Use again(statements_.write_build_log);
+  if (bind_log(again).run() > 0) return;
+  Use first(statements_.insert_build_log);
+  bind_log(first).run();
 }
 
 }  // namespace rebottle::schema

@@ -72,6 +72,31 @@ Result<std::int64_t> SqliteJobStore::rerun(std::int64_t job_id, const std::strin
   });
 }
 
+Standing SqliteJobStore::standing(const std::string& backend, const std::string& bottle) {
+  return translated("cannot read what stands on a bottle", [&]() -> Standing {
+    Use row(statements_.standing);
+    row.bind(":backend", backend).bind(":bottle", bottle);
+    if (!row.next()) return {};
+    return {row.maybe_integer("job_id"), row.maybe_integer("kept_until")};
+  });
+}
+
+Result<std::int64_t> SqliteJobStore::undo(std::int64_t job_id, const std::string& by, Milliseconds now) {
+  return write("cannot undo a job", [&]() -> Result<std::int64_t> {
+    const auto found = find_job(job_id);
+    if (!found) return StoreErrc::not_found;
+    const auto stands = standing(found->approval.backend, found->approval.bottle);
+    if (stands.job_id != job_id || !stands.kept_until || *stands.kept_until <= now) return StoreErrc::conflict;
+    {
+      Use row(statements_.newest_run);
+      row.bind(":job_id", job_id);
+      if (!row.next() || !statemachine::is_final(read_job(row).state)) return StoreErrc::conflict;
+    }
+    Use(statements_.insert_undo).bind(":job_id", job_id).bind(":actor", by).bind(":now", now).run();
+    return std::int64_t{connection_.sql().getLastInsertRowid()};
+  });
+}
+
 Result<Job> SqliteJobStore::decide_attention(std::int64_t job_id, std::int64_t epoch_id, Event event, Milliseconds now,
                                              const std::string& by, const std::string& data) {
   return write("cannot record a decision", [&]() -> Result<Job> {
@@ -93,6 +118,8 @@ Result<Job> SqliteJobStore::decide_attention(std::int64_t job_id, std::int64_t e
       owner.detail = data;
     }
     set_owner(owner);
+    // A person settled what came of an undo: nothing that it was about is removed behind their back.
+    if (event == Event::resolve && found->undoes) withdraw_leftovers(*found->undoes, now);
     return existing_job(job_id);
   });
 }

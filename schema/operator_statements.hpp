@@ -16,7 +16,7 @@ struct OperatorStatements {
       "job_id, run, approval_id, kind, backend, bottle, '' AS args, approved_by, priority, scheduled_at, expires_at, "
       "justification, meta, state, interrupted, target, fence, epoch_id, attempt, crashes, cancel_by, reason_code, "
       "message, detail, created_at, updated_at, claimed_at, finalized_at, retry_at, down_since, downtime_ms, "
-      "blocked_by, frozen_by";
+      "blocked_by, frozen_by, undoes, undone_by";
 
   SQLite::Statement data_version{db, "PRAGMA data_version"};
 
@@ -38,8 +38,9 @@ struct OperatorStatements {
     SELECT * FROM history_view WHERE job_id = :job_id AND seq > :after_seq ORDER BY seq)"};
   SQLite::Statement journal{db, "SELECT * FROM intents WHERE job_id = :job_id ORDER BY position"};
   SQLite::Statement leftovers{db, R"(
-    SELECT * FROM leftovers WHERE removed_at IS NULL AND (:job_id IS NULL OR job_id = :job_id)
+    SELECT * FROM leftovers WHERE removed_at IS NULL AND withdrawn_at IS NULL AND (:job_id IS NULL OR job_id = :job_id)
     ORDER BY leftover_id)"};
+  SQLite::Statement build_log{db, "SELECT * FROM build_logs_view WHERE job_id = :job_id"};
   SQLite::Statement bottles{db, "SELECT * FROM bottles_view ORDER BY backend, bottle"};
   SQLite::Statement capabilities{db, "SELECT * FROM backend_capabilities ORDER BY backend, kind"};
   SQLite::Statement freezes{db, R"(

@@ -37,6 +37,7 @@ class SqliteOperatorStore final : public OperatorStore {
   std::vector<HistoryRow> history(std::int64_t job_id, std::int64_t after_seq) override;
   std::vector<JournalRow> journal(std::int64_t job_id) override;
   std::vector<Leftover> leftovers(std::optional<std::int64_t> job_id) override;
+  std::optional<BuildLog> build_log(std::int64_t job_id) override;
   std::vector<Bottle> bottles() override;
   std::vector<Capability> capabilities() override;
   std::vector<Freeze> freezes(Milliseconds now) override;
@@ -108,6 +109,15 @@ std::vector<Leftover> SqliteOperatorStore::leftovers(std::optional<std::int64_t>
     Use rows(statements_.leftovers);
     rows.bind(":job_id", job_id);
     return read_all(rows, read_leftover);
+  });
+}
+
+std::optional<BuildLog> SqliteOperatorStore::build_log(std::int64_t job_id) {
+  return translated("cannot read the build log", [&]() -> std::optional<BuildLog> {
+    Use row(statements_.build_log);
+    row.bind(":job_id", job_id);
+    if (!row.next()) return std::nullopt;
+    return read_build_log(row);
   });
 }
 

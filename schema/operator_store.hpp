@@ -44,6 +44,7 @@ class OperatorStore {
   [[nodiscard]] virtual std::vector<HistoryRow> history(std::int64_t job_id, std::int64_t after_seq) = 0;
   [[nodiscard]] virtual std::vector<JournalRow> journal(std::int64_t job_id) = 0;
   [[nodiscard]] virtual std::vector<Leftover> leftovers(std::optional<std::int64_t> job_id) = 0;  // not yet removed
+  [[nodiscard]] virtual std::optional<BuildLog> build_log(std::int64_t job_id) = 0;
   [[nodiscard]] virtual std::vector<Bottle> bottles() = 0;
   [[nodiscard]] virtual std::vector<Capability> capabilities() = 0;
   [[nodiscard]] virtual std::vector<Freeze> freezes(Milliseconds now) = 0;

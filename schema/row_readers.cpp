@@ -22,7 +22,8 @@ const char* const job_columns =
     "j.job_id, j.run, j.approval_id, j.kind, j.backend, j.bottle, a.args, a.approved_by, j.priority, j.scheduled_at, "
     "j.expires_at, a.justification, a.meta, j.state, j.interrupted, j.target, j.fence, j.epoch_id, j.attempt, "
     "j.crashes, j.cancel_by, j.reason_code, j.message, j.detail, j.created_at, j.updated_at, j.claimed_at, "
-    "j.finalized_at, j.retry_at, j.down_since, j.downtime_ms, NULL AS blocked_by, NULL AS frozen_by";
+    "j.finalized_at, j.retry_at, j.down_since, j.downtime_ms, NULL AS blocked_by, NULL AS frozen_by, "
+    "j.undoes, NULL AS undone_by";
 
 Job read_job(Use& row) {
   Job job;
@@ -59,6 +60,8 @@ Job read_job(Use& row) {
   job.downtime_ms = row.integer("downtime_ms");
   job.blocked_by = row.maybe_integer("blocked_by");
   job.frozen_by = row.maybe_text("frozen_by");
+  job.undoes = row.maybe_integer("undoes");
+  job.undone_by = row.maybe_integer("undone_by");
   return job;
 }
 
@@ -70,7 +73,9 @@ JournalRow read_journal(Use& row) {
           state_of(row.text("step")),
           row.text("status") == "closed" ? Journal::closed : Journal::open,
           static_cast<int>(row.integer("tries")),
-          row.text("result")};
+          row.text("result"),
+          row.integer("opened_at"),
+          row.maybe_integer("closed_at")};
 }
 
 HistoryRow read_history(Use& row) {
@@ -104,7 +109,8 @@ Leftover read_leftover(Use& row) {
           row.integer("not_before"),
           static_cast<int>(row.integer("tries")),
           row.text("last_error"),
-          row.integer("created_at")};
+          row.integer("created_at"),
+          row.flag("way_back")};
 }
 
 Capability read_capability(Use& row) {
@@ -129,7 +135,13 @@ Bottle read_bottle(Use& row) {
           row.maybe_integer("last_job_id"),
           row.text("last_state"),
           row.text("current"),
-          row.maybe_integer("changed_at")};
+          row.maybe_integer("changed_at"),
+          row.maybe_integer("undo_job_id"),
+          row.maybe_integer("undo_until")};
+}
+
+BuildLog read_build_log(Use& row) {
+  return {row.text("head"), row.text("tail"), row.integer("cut_bytes"), row.integer("updated_at")};
 }
 
 Epoch read_epoch(Use& row) {

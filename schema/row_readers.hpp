@@ -18,6 +18,7 @@ extern const char* const job_columns;
 [[nodiscard]] Capability read_capability(Use& row);
 [[nodiscard]] Freeze read_freeze(Use& row);
 [[nodiscard]] Bottle read_bottle(Use& row);
+[[nodiscard]] BuildLog read_build_log(Use& row);
 [[nodiscard]] Epoch read_epoch(Use& row);
 
 // All rows that are left, each through `read`.

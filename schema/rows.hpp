@@ -36,7 +36,9 @@ struct JournalRow {
   statemachine::State step = statemachine::State::prepare;
   statemachine::Journal status = statemachine::Journal::blank;
   int tries = 0;
-  std::string result;  // JSON object; "{}" while open
+  std::string result;          // JSON object; "{}" while open
+  Milliseconds opened_at = 0;  // of the last try
+  std::optional<Milliseconds> closed_at;
 };
 
 struct Job {
@@ -63,6 +65,8 @@ struct Job {
   Milliseconds downtime_ms = 0;            // of all completed stretches
   std::optional<std::int64_t> blocked_by;  // the job that holds the target (readers only)
   std::optional<std::string> frozen_by;    // the freeze that keeps it waiting (readers only)
+  std::optional<std::int64_t> undoes;      // the succeeded job whose change this one takes back
+  std::optional<std::int64_t> undone_by;   // the job that took this one's change back (readers only)
 };
 
 struct HistoryRow {
@@ -87,12 +91,13 @@ struct Leftover {
   int tries = 0;
   std::string last_error;
   Milliseconds created_at = 0;
+  bool way_back = false;  // what the job replaced: while it is there, until not_before, the job can be undone
 };
 
 // A wish of a person or a dashboard; the service answers it in place.
 struct Request {
   std::int64_t request_id = 0;
-  std::string kind;  // cancel, retry, rollback, resolve, freeze, unfreeze, plan
+  std::string kind;  // cancel, retry, rollback, resolve, undo, freeze, unfreeze, plan
   std::optional<std::int64_t> job_id;
   std::string backend;
   std::string bottle;
@@ -137,6 +142,22 @@ struct Bottle {
   std::string last_state;
   std::string current;  // JSON object that the backend recorded at the last success: ids, image, …
   std::optional<Milliseconds> changed_at;
+  std::optional<std::int64_t> undo_job_id;  // the change that `undo` takes back; empty where nothing is kept
+  std::optional<Milliseconds> undo_until;
+};
+
+// The change that stands on a bottle: the last that succeeded and was not undone.
+struct Standing {
+  std::optional<std::int64_t> job_id;
+  std::optional<Milliseconds> kept_until;  // until when all of what it replaced is kept; empty: nothing is
+};
+
+// What the builder of a job's image wrote: untrusted bytes made valid UTF-8.
+struct BuildLog {
+  std::string head;            // the beginning, or all of it
+  std::string tail;            // the end; empty where nothing was left out
+  std::int64_t cut_bytes = 0;  // left out in between
+  Milliseconds updated_at = 0;
 };
 
 // One life of a worker process.

@@ -51,6 +51,8 @@ class SqliteJobStore final : public JobStore {
               const std::string& answer, Milliseconds now) override;
   Result<Job> request_cancel(std::int64_t job_id, const std::string& by, Milliseconds now) override;
   Result<std::int64_t> rerun(std::int64_t job_id, const std::string& by, Milliseconds now) override;
+  Standing standing(const std::string& backend, const std::string& bottle) override;
+  Result<std::int64_t> undo(std::int64_t job_id, const std::string& by, Milliseconds now) override;
   Result<Job> decide_attention(std::int64_t job_id, std::int64_t epoch_id, statemachine::Event event, Milliseconds now,
                                const std::string& by, const std::string& data) override;
   std::int64_t add_freeze(const Freeze& freeze) override;
@@ -112,6 +114,8 @@ class SqliteJobStore final : public JobStore {
   void open_intent(const Advance& advance, const Advance::Intent& intent);
   void close_intent(const Advance& advance, const Advance::EffectResult& finished);
   void add_leftover(const Job& job, const Leftover& leftover, Milliseconds now);
+  void withdraw_leftovers(std::int64_t job_id, Milliseconds now);
+  void keep_build_log(const Advance& advance, const BuildLog& log);
 
   void watch_files();
 

@@ -34,6 +34,7 @@ Record record_of(const Context& context, const schema::Bottle& bottle, const std
            (freeze.bottle.empty() || freeze.bottle == bottle.bottle);
   });
   const bool is_frozen = frozen != freezes.end();
+  const bool can_undo = bottle.undo_job_id && bottle.undo_until.value_or(0) > context.now();
   return {.object = {{"backend", bottle.backend},
                      {"bottle", bottle.bottle},
                      {"target", bottle.target},
@@ -41,6 +42,8 @@ Record record_of(const Context& context, const schema::Bottle& bottle, const std
                      {"last_state", bottle.last_state},
                      {"current", json_of_column(bottle.current)},
                      {"changed_at", bottle.changed_at ? Json(*bottle.changed_at) : Json(nullptr)},
+                     {"undo_job_id", can_undo ? Json(*bottle.undo_job_id) : Json(nullptr)},
+                     {"undo_until", can_undo ? Json(*bottle.undo_until) : Json(nullptr)},
                      {"frozen", is_frozen ? freeze_json(*frozen) : Json(nullptr)}},
           .name = bottle.backend + "/" + bottle.bottle,
           .cells = {{bottle.backend},
@@ -48,6 +51,7 @@ Record record_of(const Context& context, const schema::Bottle& bottle, const std
                     {bottle.last_job_id ? std::to_string(*bottle.last_job_id) : "-"},
                     {bottle.last_state},
                     {context.when(bottle.changed_at)},
+                    {can_undo ? context.when(*bottle.undo_until) : "-"},
                     {is_frozen ? frozen->reason : "-", is_frozen ? Tone::warned : Tone::plain},
                     {bottle.target},
                     {json_summary(bottle.current)}}};
@@ -62,6 +66,7 @@ Outcome run_bottles(Context& context, const BottlesOptions& options) {
                               {.title = "JOB"},
                               {.title = "STATE"},
                               {.title = "CHANGED"},
+                              {.title = "UNDO UNTIL"},
                               {.title = "FROZEN"},
                               {.title = "TARGET", .wide_only = true},
                               {.title = "CURRENT", .stretches = true}},

@@ -152,8 +152,10 @@ CommandLine::CommandLine()
   add_list(*this);
   add_show(*this);
   add_history(*this);
+  add_log(*this);
   add_wait(*this);
   add_requests(*this);
+  add_undo(*this);
   add_freezes(*this);
   add_backends(*this);
   add_bottles(*this);

@@ -123,7 +123,9 @@ Json job_json(const schema::Job& job) {
           {"finalized_at", optional_json(job.finalized_at)},
           {"retry_at", optional_json(job.retry_at)},
           {"down_since", optional_json(job.down_since)},
-          {"downtime_ms", job.downtime_ms}};
+          {"downtime_ms", job.downtime_ms},
+          {"undoes", optional_json(job.undoes)},
+          {"undone_by", optional_json(job.undone_by)}};
 }
 
 Json history_json(const schema::HistoryRow& row) {

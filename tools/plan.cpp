@@ -1,11 +1,9 @@
 // plan: asks the service what a change would do, without doing it.
 // Not here: any guess of our own.
-#include <ostream>
-
 #include "tools/ask.hpp"
 #include "tools/change_options.hpp"
 #include "tools/job_text.hpp"
-#include "tools/text.hpp"
+#include "tools/plan_text.hpp"
 #include "tools/verbs.hpp"
 
 namespace rebottle::tools {
@@ -39,52 +37,13 @@ Result<schema::Request> request_of(Context& context, const PlanOptions& options)
   return request;
 }
 
-void print_part(const Context& context, const Json& plan, const char* key, const std::string& heading) {
-  const auto part = plan.find(key);
-  if (part == plan.end() || !part->is_array() || part->empty()) return;
-  context.out() << painted({heading, Tone::strong}, context.colour()) << '\n';
-  for (const auto& entry : *part)
-    context.out() << "  " << printable(entry.is_string() ? entry.get<std::string>() : json_line(entry)) << '\n';
-}
-
-std::string text_of(const Json& plan, const char* key) {
-  const auto field = plan.find(key);
-  return field != plan.end() && field->is_string() ? field->get<std::string>() : std::string();
-}
-
-void print_plan(const Context& context, const Json& plan, bool possible) {
-  if (context.is_json()) return print_object(context, plan);
-  context.out() << painted({possible ? "possible" : "not possible", possible ? Tone::good : Tone::warned},
-                           context.colour());
-  if (const auto reason = text_of(plan, "reason_code"); !reason.empty()) context.out() << ": " << printable(reason);
-  context.out() << '\n';
-  if (const auto message = text_of(plan, "message"); !message.empty()) context.out() << printable(message) << '\n';
-  if (const auto detail = plan.find("detail"); detail != plan.end())
-    if (const auto summary = json_summary(json_line(*detail)); !summary.empty())
-      context.out() << printable(summary) << '\n';
-  print_part(context, plan, "makes", "Makes");
-  print_part(context, plan, "changes", "Changes");
-  print_part(context, plan, "removes", "Removes");
-  print_part(context, plan, "irreversible", "Cannot be undone");
-}
-
 Outcome run_plan(Context& context, const PlanOptions& options) {
   auto request = request_of(context, options);
   if (!request) return request.error();
   const auto answered =
       ask(context, *std::move(request), {.timeout = options.timeout.value_or(milliseconds(30'000)), .no_wait = false});
   if (!answered) return answered.error();
-  if (answered->outcome != "done")
-    return Failure{
-        answered->outcome == "refused" ? Errc::conflict : Errc::failure, "no plan: " + answered->message, {}};
-  const Json plan = json_of_column(answered->answer);
-  const auto possible = plan.find("possible");
-  if (possible == plan.end() || !possible->is_boolean())
-    return Failure{Errc::failure, "the service's answer is no plan: " + json_line(plan),
-                   "update rebottle and rebottled together"};
-  print_plan(context, plan, possible->get<bool>());
-  if (*possible == false) return Failure{Errc::failure, {}, {}};
-  return {};
+  return print_plan(context, *answered);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// cancel, retry, rollback, resolve, freeze, unfreeze: wishes that the service answers.
+// cancel, retry, rollback, resolve, undo, freeze, unfreeze: wishes that the service answers.
 // Not here: whether a wish is granted; that is the service's decision.
 #include <algorithm>
 #include <ostream>
@@ -6,6 +6,7 @@
 #include "tools/ask.hpp"
 #include "tools/command_line.hpp"
 #include "tools/job_text.hpp"
+#include "tools/plan_text.hpp"
 #include "tools/verbs.hpp"
 
 namespace rebottle::tools {
@@ -15,10 +16,11 @@ using std::chrono::milliseconds;
 
 struct RequestOptions {
   std::string kind;
-  std::string job;      // for the verbs on a job
+  std::string job;      // for the verbs on a job; for undo, a backend if a bottle is named
   std::string backend;  // for freezes; empty: every backend
   std::string bottle;   // empty: every bottle
   bool all = false;
+  bool plan = false;  // undo: only ask
   std::string outcome;
   std::string reason;
   std::optional<milliseconds> expires_in;
@@ -82,6 +84,25 @@ Outcome run_on_job(Context& context, const RequestOptions& options) {
   return send(context, std::move(request), options);
 }
 
+Outcome run_undo(Context& context, const RequestOptions& options) {
+  schema::Request request;
+  request.kind = options.kind;
+  if (options.bottle.empty()) {
+    const auto job = find_job(context, options.job);
+    if (!job) return job.error();
+    request.job_id = job->job_id;
+  } else {
+    request.backend = options.job;
+    request.bottle = options.bottle;
+  }
+  if (!options.plan) return send(context, std::move(request), options);
+  request.args = json_line({{"plan", true}});
+  const auto answered =
+      ask(context, std::move(request), {.timeout = options.timeout.value_or(milliseconds(30'000)), .no_wait = false});
+  if (!answered) return answered.error();
+  return print_plan(context, *answered);
+}
+
 Outcome run_freeze(Context& context, const RequestOptions& options) {
   if (options.all != options.backend.empty())
     return Failure{Errc::usage,
@@ -137,6 +158,21 @@ void add_requests(CommandLine& line) {
                   .examples = "resolve 7 --outcome restored --reason 'started the old container by hand'"});
   verb->add_option("--outcome", options->outcome, "changed, restored or abandoned")->required()->type_name("WORD");
   verb->add_option("--reason", options->reason, "What was done, for the record")->required()->type_name("TEXT");
+}
+
+void add_undo(CommandLine& line) {
+  auto options = std::make_shared<RequestOptions>();
+  options->kind = "undo";
+  CLI::App& verb = add_verb(line,
+                            {.name = "undo",
+                             .summary = "Put back what a bottle's last change replaced, while that is kept",
+                             .examples = "undo docker dev-fix-12\nundo prop-7f3 --plan"},
+                            options, run_undo);
+  add_argument(verb, "BACKEND|JOB", options->job, "A backend, or the id of a job or of an approval");
+  verb.add_option("BOTTLE", options->bottle, "A bottle of that backend")->type_name("");
+  auto* const plan = verb.add_flag("--plan", options->plan, "Only tell what it would do, or why it would be refused");
+  add_sending_options(verb, *options);
+  verb.get_option("--no-wait")->excludes(plan);
 }
 
 void add_freezes(CommandLine& line) {

@@ -4,6 +4,7 @@
 
 #include "schema/args.hpp"
 #include "tools/command_line.hpp"
+#include "tools/downtime.hpp"
 #include "tools/job_text.hpp"
 #include "tools/text.hpp"
 #include "tools/time_text.hpp"
@@ -97,6 +98,8 @@ void print_state(const Context& context, const Screen& screen, const Shown& show
   const auto& job = shown.job;
   const auto& row = statemachine::row_of(job.state);
   screen.field("job", {std::to_string(job.job_id) + (job.run > 1 ? ", run " + std::to_string(job.run) : "")});
+  if (job.undoes) screen.field("undoes", {"job " + std::to_string(*job.undoes)});
+  if (job.undone_by) screen.field("undone by", {"job " + std::to_string(*job.undone_by)});
   screen.field("state", state_cell(job.state, context.environment().out_is_tty));
   screen.field("meaning", {std::string(row.meaning)});
   if (job.interrupted) screen.field("interrupted", {"in " + std::string(to_string(*job.interrupted))});
@@ -109,8 +112,11 @@ void print_state(const Context& context, const Screen& screen, const Shown& show
   screen.field("you can", {row.operator_ == "none" ? "" : std::string(row.operator_)});
   if (job.attempt > 1) screen.field("attempt", {std::to_string(job.attempt)});
   if (job.crashes > 0) screen.field("crashes", {std::to_string(job.crashes) + " of the worker in this step"});
-  const auto downtime = downtime_of(job, context.now());
-  if (downtime > 0) screen.field("downtime", {duration_text(downtime) + (job.down_since ? ", and still down" : "")});
+  const auto downtime = downtime_parts(shown.job, shown.history, shown.journal, context.now());
+  if (downtime.total > 0)
+    screen.field("downtime", {downtime_text(downtime) + (job.down_since ? ", and still down" : "")});
+  if (downtime.old_back_after)
+    screen.field("old one back", {duration_text(*downtime.old_back_after) + " after its stop"});
 }
 
 void print_approval(const Context& context, const Screen& screen, const Shown& shown) {
@@ -147,6 +153,7 @@ void print_rest(const Context& context, const Screen& screen, const Shown& shown
     screen.heading("Left to remove");
     for (const auto& leftover : shown.leftovers)
       screen.line(leftover.kind + " " + json_summary(leftover.reference) + ", " + context.when(leftover.not_before) +
+                  (leftover.way_back ? ", the way back of `rebottle undo`" : "") +
                   (leftover.last_error.empty() ? "" : ", last try: " + leftover.last_error));
   }
   screen.heading(shown.history.size() > last_events ? "Last events (all: `rebottle history`)" : "Events");
@@ -168,6 +175,7 @@ Json shown_json(const Context& context, const Shown& shown) {
   object["waiting"] =
       shown.waiting ? Json{{"code", shown.waiting->code}, {"text", shown.waiting->text}} : Json(nullptr);
   object["downtime_now_ms"] = downtime_of(shown.job, context.now());
+  object["downtime"] = downtime_json(downtime_parts(shown.job, shown.history, shown.journal, context.now()));
   const ChangeSummary change = change_of(shown.job.approval);
   object["change"] = {{"word", change.word}, {"summary", change.line}, {"sha256", change.sha256}};
   // What the strict parser refuses is shown as it came: a lenient reading could differ from the approver's.
@@ -181,6 +189,8 @@ Json shown_json(const Context& context, const Shown& shown) {
                                  {"step", to_string(effect.step)},
                                  {"status", to_string(effect.status)},
                                  {"tries", effect.tries},
+                                 {"opened_at", effect.opened_at},
+                                 {"closed_at", effect.closed_at ? Json(*effect.closed_at) : Json(nullptr)},
                                  {"result", json_of_column(effect.result)}});
   object["leftovers"] = Json::array();
   for (const auto& leftover : shown.leftovers)
@@ -189,6 +199,7 @@ Json shown_json(const Context& context, const Shown& shown) {
                                    {"reference", json_of_column(leftover.reference)},
                                    {"not_before", leftover.not_before},
                                    {"tries", leftover.tries},
+                                   {"way_back", leftover.way_back},
                                    {"last_error", leftover.last_error}});
   object["history"] = Json::array();
   for (const auto& event : shown.history) object["history"].push_back(history_json(event));

@@ -71,6 +71,8 @@ class FaultyStore final : public schema::JobStore {
     return s_->request_cancel(job, by, now);
   }
   Result<std::int64_t> rerun(std::int64_t job, Text by, Milliseconds now) override { return s_->rerun(job, by, now); }
+  schema::Standing standing(Text backend, Text bottle) override { return s_->standing(backend, bottle); }
+  Result<std::int64_t> undo(std::int64_t job, Text by, Milliseconds now) override { return s_->undo(job, by, now); }
   Result<schema::Job> decide_attention(std::int64_t job, std::int64_t epoch, Event event, Milliseconds now, Text by,
                                        Text data) override {
     return s_->decide_attention(job, epoch, event, now, by, data);

@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +41,12 @@ struct Effect {
   bool ends_downtime = false;    // performing it forward brings the bottle up again; undoing it takes it down
 };
 
+// A succeeded job whose change is to be taken back.
+struct Undone {
+  std::string job_key;
+  json facts = json::object();
+};
+
 // What a job's effects need to know. `facts` maps effect name → result of each closed forward effect; it is all that
 // survives a crash, so effects must derive everything else from it, from `args` and from the world.
 struct JobContext {
@@ -50,6 +58,10 @@ struct JobContext {
   schema::Args args;
   json facts = json::object();
   json current = json::object();  // what current() said after the bottle's last success; empty before the first
+  // Set: the job takes back what that one did. `args` are that one's, too, and of use for their limits only.
+  std::optional<Undone> undoes;
+  // Takes what an effect prints for people, piece by piece: the job's build log. Untrusted bytes are welcome.
+  std::function<void(std::string_view)> print = [](std::string_view) {};
 };
 
 struct Observed {
@@ -113,7 +125,7 @@ class Backend {
   virtual awaitable<Performed> perform(const JobContext& job, const Effect& effect, Direction direction) = 0;
 
   // What remains to be removed after a job ended in `end`, derived from names and facts (an open intent may have
-  // made its thing). job_id is left to the caller.
+  // made its thing). job_id is left to the caller; not_before counts from the end: how long it is to be kept, in ms.
   [[nodiscard]] virtual std::vector<schema::Leftover> leftovers(const JobContext& job, State end) const = 0;
   // Removes exactly that thing; done if it is gone already; permanent if it turned out not to be ours.
   virtual awaitable<Performed> remove(const schema::Leftover& leftover) = 0;

@@ -57,6 +57,20 @@ Key absolute_path(std::string_view name, std::filesystem::path& target) {
           }};
 }
 
+Key absolute_paths(std::string_view name, std::vector<std::filesystem::path>& target) {
+  return {name, [&target](const Value& value) -> std::string {
+            if (!value.json.is_array()) return "must be a list of absolute paths, not of type " + value.type;
+            std::vector<std::filesystem::path> out;
+            for (const auto& item : value.json) {
+              if (!item.is_string() || !std::filesystem::path(item.get<std::string>()).is_absolute())
+                return "must be a list of absolute paths";
+              out.emplace_back(item.get<std::string>());
+            }
+            target = std::move(out);
+            return {};
+          }};
+}
+
 std::string not_empty(const std::string& value) { return value.empty() ? "must not be empty" : ""; }
 
 std::string holds_bottle(const std::string& value) {

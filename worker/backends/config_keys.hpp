@@ -29,6 +29,12 @@ struct Key {
 };
 using Keys = std::vector<Key>;
 
+// A key whose value does not go with another one, though each may be had by itself.
+struct Clash {
+  std::string_view key;
+  std::string what;
+};
+
 constexpr int day_s = 86'400;
 
 // All of them write into `target`, which outlives the key.
@@ -37,6 +43,7 @@ constexpr int day_s = 86'400;
 [[nodiscard]] Key yes_or_no(std::string_view name, bool& target);
 [[nodiscard]] Key text(std::string_view name, std::string& target, Check check = {});
 [[nodiscard]] Key absolute_path(std::string_view name, std::filesystem::path& target);
+[[nodiscard]] Key absolute_paths(std::string_view name, std::vector<std::filesystem::path>& target);
 
 // Checks for text().
 [[nodiscard]] std::string not_empty(const std::string& value);

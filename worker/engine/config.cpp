@@ -56,6 +56,7 @@ Keys service_keys(ServiceConfig& to) {
       config::whole("crashes_max", to.crashes_max, 1, 100),
       config::whole("probe_interval_s", to.probe_interval_s, 1, config::day_s),
       config::whole("leftover_retry_s", to.leftover_retry_s, 1, config::day_s),
+      config::whole("build_log_max_kib", to.build_log_max_kib, 1, 16'384),
       config::text("log_level", to.log_level, check_level),
   };
 }
@@ -129,7 +130,10 @@ void read_backends(Reader& reader, const toml::node& node, const BackendModules&
   for (const auto& [key, value] : *backends) {
     const auto module = std::ranges::find_if(modules, [&](const auto& known) { return known->name() == key.str(); });
     if (module != modules.end()) {
-      reader.section(value, "backends." + std::string(key.str()), (*module)->keys());
+      const auto name = "backends." + std::string(key.str());
+      reader.section(value, name, (*module)->keys());
+      for (const auto& clash : (*module)->clashes())
+        reader.fault(*value.at_path(clash.key).node(), name + "." + std::string(clash.key), clash.what);
       continue;
     }
     std::vector<std::string_view> names;

@@ -24,6 +24,7 @@ struct ServiceConfig {
   int crashes_max = 3;              // deaths of the worker in one step that make a job poison
   int probe_interval_s = 60;        // between looks at what each backend can do
   int leftover_retry_s = 10;        // first pause after a failed removal; grows
+  int build_log_max_kib = 256;      // kept of what a build prints; the middle of a longer one is cut out
   std::string log_level = "info";
 };
 

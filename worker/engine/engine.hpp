@@ -84,18 +84,4 @@ struct Engine {
   }
 };
 
-// What a job's effects need to know. `args` must have been parsed; `current` is what the store holds for the bottle.
-[[nodiscard]] inline JobContext make_context(const Engine& engine, const schema::Job& job, const std::string& current,
-                                             schema::Args args) {
-  JobContext context;
-  context.job_id = job.job_id;
-  context.job_key = engine.instance_id + "-" + std::to_string(job.job_id);
-  context.fence = job.fence;
-  context.bottle = job.approval.bottle;
-  context.target = job.target;
-  context.args = std::move(args);
-  context.current = nlohmann::json::parse(current);
-  return context;
-}
-
 }  // namespace rebottle::worker

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "worker/engine/failpoint.hpp"
+#include "worker/engine/job_context.hpp"
 #include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 
@@ -39,7 +40,8 @@ JobRunner::JobRunner(Engine& engine, std::shared_ptr<JobControl> control, schema
     : engine_(engine),
       control_(std::move(control)),
       backend_(engine.backends.find(job.approval.backend)),
-      job_(std::move(job)) {}
+      job_(std::move(job)),
+      build_log_(static_cast<std::size_t>(engine.config.service.build_log_max_kib) << 10) {}
 
 awaitable<void> JobRunner::run() {
   Milliseconds pause = database_pause_first;
@@ -77,26 +79,26 @@ awaitable<void> JobRunner::run() {
 awaitable<void> JobRunner::load() {
   struct Loaded {
     schema::Result<schema::Job> job;
-    std::vector<schema::JournalRow> journal;
-    std::string current;
+    Journals journals;
   };
-  auto work = [id = job_.job_id, backend = job_.approval.backend,
-               bottle = job_.approval.bottle](schema::JobStore& store) {
-    return Loaded{store.job(id), store.journal(id), store.current(backend, bottle)};
+  auto work = [id = job_.job_id](schema::JobStore& store) {
+    auto job = store.job(id);
+    auto journals = job.has_error() ? Journals{} : read_journals(store, *job);
+    return Loaded{std::move(job), std::move(journals)};
   };
   auto loaded = co_await engine_.store.run(std::move(work));
   if (loaded.job.has_error()) throw OwnershipLost{loaded.job.error().message()};
   if (loaded.job->fence != job_.fence || loaded.job->epoch_id != engine_.epoch_id)
     throw OwnershipLost{"fence " + std::to_string(loaded.job->fence) + " is not ours"};
   job_ = std::move(*loaded.job);
-  journal_ = JobJournal(loaded.journal);
+  journal_ = JobJournal(loaded.journals.own);
   auto parsed = schema::parse_args(job_.approval.args);
   args_error_.reset();
   if (auto* fault = std::get_if<schema::ArgsError>(&parsed))
     args_error_ = std::move(*fault);
   else
-    context_ = make_context(engine_, job_, loaded.current, std::move(std::get<schema::Args>(parsed)));
-  context_.facts = journal_.facts();
+    context_ = make_context(engine_, job_, std::move(std::get<schema::Args>(parsed)), loaded.journals);
+  context_.print = [this](std::string_view piece) { build_log_.append(piece); };
   unrecorded_.reset();
   loaded_ = true;
 }
@@ -142,13 +144,14 @@ awaitable<JobRunner::Go> JobRunner::run_step() {
   co_return go;
 }
 
-schema::Advance JobRunner::new_advance() const {
+schema::Advance JobRunner::new_advance() {
   schema::Advance advance;
   advance.job_id = job_.job_id;
   advance.fence = job_.fence;
   advance.state = job_.state;
   advance.now = engine_.clock.now();
   advance.actor = engine_.worker();
+  advance.build_log = build_log_.take();
   if (unrecorded_) {
     advance.finished = result_of(*unrecorded_);
     if (unrecorded_->item.brings_up() && job_.down_since) advance.up_again = true;

@@ -8,6 +8,7 @@
 #include <string>
 #include <variant>
 
+#include "worker/engine/build_log.hpp"
 #include "worker/engine/engine.hpp"
 #include "worker/engine/job_journal.hpp"
 #include "worker/engine/step_cursor.hpp"
@@ -63,7 +64,7 @@ class JobRunner {
   void add_ending(schema::Advance& advance, State to) const;
   [[nodiscard]] std::optional<Milliseconds> down_for() const;
 
-  [[nodiscard]] schema::Advance new_advance() const;
+  [[nodiscard]] schema::Advance new_advance();
   awaitable<void> flush();
   awaitable<void> commit(schema::Advance advance);
 
@@ -71,7 +72,8 @@ class JobRunner {
   std::shared_ptr<JobControl> control_;
   Backend* backend_;
   schema::Job job_;
-  JobContext context_;
+  JobContext context_;  // prints into build_log_
+  BuildLog build_log_;
   std::optional<schema::ArgsError> args_error_;
   JobJournal journal_;
   bool loaded_ = false;

@@ -142,6 +142,7 @@ awaitable<void> JobRunner::perform(StepCursor& cursor) {
   if (item.takes_down() && !job_.down_since) advance.down_since = engine_.clock.now();
   co_await commit(std::move(advance));
   journal_.opened(item.direction, item.effect.name, item.effect.step);
+  build_log_.restart();
   [[maybe_unused]] const auto before = "intent:" + item.effect.name;
   REBOTTLE_FAILPOINT(before);
   log::debug("effect begins", {{"job", job_.job_id},

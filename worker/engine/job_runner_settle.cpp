@@ -210,7 +210,7 @@ void JobRunner::explain(schema::Advance::Move& move, const StepEnd& end) const {
 
 void JobRunner::add_ending(schema::Advance& advance, State to) const {
   if (!statemachine::is_final(to) || backend_ == nullptr || args_error_) return;
-  advance.leftovers = leftovers_of(*backend_, context_, job_, to);
+  advance.leftovers = leftovers_of(*backend_, context_, job_, to, advance.now);
   if (advance.move && !advance.leftovers.empty()) {
     // The history says what the plan said: what will be removed now.
     auto data = json::parse(advance.move->data);

@@ -7,10 +7,11 @@
 #include <utility>
 
 #include "statemachine/machine.hpp"
-#include "worker/engine/job_journal.hpp"
+#include "worker/engine/job_context.hpp"
 #include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 #include "worker/engine/other_backend.hpp"
+#include "worker/engine/plan_json.hpp"
 
 namespace rebottle::worker {
 
@@ -26,13 +27,6 @@ json args_of(const schema::Request& request) {
 }
 
 std::string in_state(const schema::Job& job) { return "The job is in state " + std::string(to_string(job.state)); }
-
-json plan_json(const Plan& plan) {
-  return {{"possible", plan.possible}, {"reason_code", plan.reason_code},
-          {"message", plan.message},   {"detail", plan.detail},
-          {"makes", plan.makes},       {"changes", plan.changes},
-          {"removes", plan.removes},   {"irreversible", plan.irreversible}};
-}
 
 json impossible(const Refusal& refusal) {
   Plan plan;
@@ -63,7 +57,7 @@ awaitable<void> Requests::answer_pending() {
   auto pending = co_await engine_.store.run(std::move(read));
   for (auto& request : pending) {
     if (in_hand_.contains(request.request_id)) continue;
-    if (request.kind == "plan" || request.kind == "resolve") {
+    if (request.kind == "plan" || request.kind == "resolve" || request.kind == "undo") {
       in_hand_.insert(request.request_id);
       auto name = "request " + std::to_string(request.request_id);
       tasks_.spawn(std::move(name), answer_later(std::move(request)));
@@ -147,6 +141,10 @@ Requests::Reply Requests::retry(schema::JobStore& store, const schema::Request& 
     return {"refused",
             in_state(job) + " and goes on by itself; a retry is for jobs that ended or need attention.",
             {{"state", to_string(job.state)}}};
+  if (job.undoes)
+    return {"refused",
+            "The job is an undo, and has ended; ask for undo again, or for a retry of the change's own job.",
+            {{"undoes", *job.undoes}}};
   if (job.approval.expires_at && now >= *job.approval.expires_at)
     return {"refused", "The approval has expired; approve anew.", {{"expires_at", *job.approval.expires_at}}};
   const auto made = store.rerun(job.job_id, by, now);
@@ -202,8 +200,9 @@ awaitable<void> Requests::answer_later(schema::Request request) {
       auto reply = co_await plan(request);
       co_await send(request, std::move(reply));
     } else {
-      auto reply = co_await resolve(request);
-      // A resolve that went through was answered in its own transaction.
+      auto answering = request.kind == "undo" ? undo(request) : resolve(request);
+      auto reply = co_await std::move(answering);
+      // What went through was answered in its own transaction.
       if (!reply.outcome.empty()) co_await send(request, std::move(reply));
     }
   } catch (const std::exception& error) {
@@ -230,11 +229,18 @@ awaitable<void> Requests::send(schema::Request request, Reply reply) {
 
 awaitable<Requests::Reply> Requests::plan(schema::Request request) {
   schema::Job job;
+  Journals journals;
   if (request.job_id) {
-    auto read = [id = *request.job_id](schema::JobStore& store) { return store.job(id); };
-    auto found = co_await engine_.store.run(std::move(read));
-    if (found.has_error()) co_return Reply{"refused", "There is no such job; list the jobs to find its number.", {}};
-    job = std::move(*found);
+    auto read = [id = *request.job_id](schema::JobStore& store) {
+      auto found = store.job(id);
+      auto known = found.has_error() ? Journals{} : read_journals(store, *found);
+      return std::pair{std::move(found), std::move(known)};
+    };
+    auto loaded = co_await engine_.store.run(std::move(read));
+    if (loaded.first.has_error())
+      co_return Reply{"refused", "There is no such job; list the jobs to find its number.", {}};
+    job = std::move(*loaded.first);
+    journals.undone = std::move(loaded.second.undone);  // its own is left out: a plan begins at the beginning
   } else {
     const auto args = args_of(request);
     job.approval.kind = args.value("kind", std::string(schema::kind_capability_block));
@@ -261,8 +267,9 @@ awaitable<Requests::Reply> Requests::plan(schema::Request request) {
   auto read = [name = job.approval.backend, bottle = job.approval.bottle](schema::JobStore& store) {
     return store.current(name, bottle);
   };
-  const auto current = co_await engine_.store.run(std::move(read));
-  const auto context = make_context(engine_, job, current, std::move(std::get<schema::Args>(parsed)));
+  auto current = co_await engine_.store.run(std::move(read));
+  journals.current = std::move(current);
+  const auto context = make_context(engine_, job, std::move(std::get<schema::Args>(parsed)), journals);
   auto plan = co_await backend->plan(context);
   if (!plan.possible && plan.reason_code == bottle_not_found) {
     auto elsewhere = co_await in_other_backend(engine_, job.approval.backend, job.approval.bottle);
@@ -274,7 +281,6 @@ awaitable<Requests::Reply> Requests::plan(schema::Request request) {
 
 // What the backend says now about every effect that the journal holds.
 awaitable<json> Requests::observe(Backend& backend, JobContext context, std::vector<schema::JournalRow> journal) {
-  context.facts = JobJournal(journal).facts();
   json seen = json::object();
   for (const auto step : {State::prepare, State::snapshot, State::stop, State::apply, State::restart, State::verify}) {
     const auto effects = backend.effects(context, step);
@@ -296,13 +302,12 @@ awaitable<json> Requests::observe(Backend& backend, JobContext context, std::vec
 awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
   struct Loaded {
     schema::Result<schema::Job> job;
-    std::vector<schema::JournalRow> journal;
-    std::string current;
+    Journals journals;
   };
   auto read = [id = request.job_id.value_or(0)](schema::JobStore& store) {
-    Loaded loaded{store.job(id), store.journal(id), "{}"};
-    if (loaded.job) loaded.current = store.current(loaded.job->approval.backend, loaded.job->approval.bottle);
-    return loaded;
+    auto job = store.job(id);
+    auto journals = job.has_error() ? Journals{} : read_journals(store, *job);
+    return Loaded{std::move(job), std::move(journals)};
   };
   auto loaded = co_await engine_.store.run(std::move(read));
   if (loaded.job.has_error()) co_return Reply{"refused", "There is no such job; list the jobs to find its number.", {}};
@@ -315,10 +320,10 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
   auto* backend = engine_.backends.find(job.approval.backend);
   auto parsed = schema::parse_args(job.approval.args);
   if (backend != nullptr && std::holds_alternative<schema::Args>(parsed)) {
-    auto context = make_context(engine_, job, loaded.current, std::move(std::get<schema::Args>(parsed)));
+    auto context = make_context(engine_, job, std::move(std::get<schema::Args>(parsed)), loaded.journals);
     std::string failure;
     try {
-      auto observed = co_await observe(*backend, std::move(context), std::move(loaded.journal));
+      auto observed = co_await observe(*backend, std::move(context), std::move(loaded.journals.own));
       data["observed"] = std::move(observed);
     } catch (const std::exception& error) {
       failure = error.what();

@@ -37,6 +37,7 @@ class Requests {
   awaitable<void> answer_later(schema::Request request);
   awaitable<Reply> plan(schema::Request request);
   awaitable<Reply> resolve(schema::Request request);
+  awaitable<Reply> undo(schema::Request request);  // requests_undo.cpp
   awaitable<json> observe(Backend& backend, JobContext context, std::vector<schema::JournalRow> journal);
   awaitable<void> send(schema::Request request, Reply reply);
 

@@ -6,7 +6,7 @@
 
 #include "statemachine/machine.hpp"
 #include "worker/engine/identity.hpp"
-#include "worker/engine/job_journal.hpp"
+#include "worker/engine/job_context.hpp"
 #include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 
@@ -19,8 +19,7 @@ namespace {
 
 struct Evidence {
   std::optional<schema::Epoch> epoch;  // that had the job
-  std::vector<schema::JournalRow> journal;
-  std::string current;
+  Journals journals;
 };
 
 // A job that ends by being taken over leaves its things behind like any other.
@@ -29,9 +28,8 @@ std::vector<schema::Leftover> leftovers_at_end(const Engine& engine, const schem
   const auto* backend = engine.backends.find(job.approval.backend);
   auto parsed = schema::parse_args(job.approval.args);
   if (!statemachine::is_final(to) || backend == nullptr || !std::holds_alternative<schema::Args>(parsed)) return {};
-  auto context = make_context(engine, job, evidence.current, std::move(std::get<schema::Args>(parsed)));
-  context.facts = JobJournal(evidence.journal).facts();
-  return leftovers_of(*backend, context, job, to);
+  auto context = make_context(engine, job, std::move(std::get<schema::Args>(parsed)), evidence.journals);
+  return leftovers_of(*backend, context, job, to, engine.clock.now());
 }
 
 std::string data_of(const schema::Job& job, const Evidence& evidence, bool crash, int crashes, Event event) {
@@ -48,11 +46,13 @@ std::string data_of(const schema::Job& job, const Evidence& evidence, bool crash
 }  // namespace
 
 std::vector<schema::Leftover> leftovers_of(const Backend& backend, const JobContext& context, const schema::Job& job,
-                                           State end) {
+                                           State end, Milliseconds now) {
   try {
     auto leftovers = backend.leftovers(context, end);
-    for (auto& leftover : leftovers)
+    for (auto& leftover : leftovers) {
       if (leftover.backend.empty()) leftover.backend = job.approval.backend;
+      leftover.not_before += now;
+    }
     return leftovers;
   } catch (const std::exception& error) {
     log::error("the backend could not name what is left over; it must be removed by hand",
@@ -62,10 +62,7 @@ std::vector<schema::Leftover> leftovers_of(const Backend& backend, const JobCont
 }
 
 awaitable<std::optional<schema::Job>> take_over(Engine& engine, schema::Job job) {
-  auto read = [id = job.job_id, epoch_id = job.epoch_id, backend = job.approval.backend,
-               bottle = job.approval.bottle](schema::JobStore& store) {
-    return Evidence{store.epoch(epoch_id), store.journal(id), store.current(backend, bottle)};
-  };
+  auto read = [job](schema::JobStore& store) { return Evidence{store.epoch(job.epoch_id), read_journals(store, job)}; };
   const auto evidence = co_await engine.store.run(std::move(read));
   const bool crash = evidence.epoch && crashed(*evidence.epoch, engine.boot_id);
   const int crashes = job.crashes + (crash ? 1 : 0);

@@ -40,6 +40,33 @@ TEST(Migrate, FreshSchemaEqualsTheFrozenOne) {
   }
 }
 
+// A database of an older version, with rows in it, becomes the newest one and keeps them.
+TEST(Migrate, OlderVersionsAreBroughtUpToDateWithTheirRows) {
+  const Folder folder;
+  {
+    Connection old(folder.database(), Access::create, 0);
+    old.set_journal();
+    old.sql().exec(std::string(versions().front().steps));
+    old.sql().exec("INSERT INTO instance VALUES (1, 'abc', 0, 1000)");
+    old.sql().exec("PRAGMA application_id = " + std::to_string(application_id) + "; PRAGMA user_version = 1");
+    old.sql().exec(
+        "INSERT INTO approvals (approval_id, kind, backend, bottle, args, approved_by, created_at) VALUES ('prop-1', "
+        "'capability_block', 'docker', 'dev-1', '{\"change\":{\"commands\":[\"true\"]}}', 'alice', 1000)");
+    old.sql().exec(
+        "INSERT INTO leftovers (job_id, backend, kind, reference, not_before, created_at) VALUES (1, 'docker', "
+        "'image_tag', '{}', 2000, 1000)");
+  }
+  const auto store = JobStore::open(folder.database(), {});
+  EXPECT_EQ(store->instance_id(), "abc");
+  const auto job = store->job(1);
+  ASSERT_TRUE(job);
+  EXPECT_EQ(job->state, statemachine::State::queued);
+  EXPECT_EQ(job->undoes, std::nullopt);
+  const auto leftovers = store->leftovers_due(2000);
+  ASSERT_EQ(leftovers.size(), 1U);
+  EXPECT_FALSE(leftovers[0].way_back);
+}
+
 TEST(Migrate, OpeningTwiceChangesNothing) {
   const Folder folder;
   const auto first = JobStore::open(folder.database(), {})->instance_id();
@@ -50,9 +77,9 @@ TEST(Migrate, OpeningTwiceChangesNothing) {
 TEST(Migrate, NewerSchemaIsRefused) {
   const Folder folder;
   (void)JobStore::open(folder.database(), {});
-  Foreign(folder.database()).run("PRAGMA user_version = 2");
+  Foreign(folder.database()).run("PRAGMA user_version = 3");
   EXPECT_EQ(error_of_opening(folder.database()),
-            "the database has schema version 2, this program speaks up to 1; use a newer rebottle");
+            "the database has schema version 3, this program speaks up to 2; use a newer rebottle");
 }
 
 TEST(Migrate, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {

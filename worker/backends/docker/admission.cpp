@@ -7,8 +7,10 @@
 
 #include <sys/statvfs.h>
 
+#include "worker/backends/docker/build.hpp"
 #include "worker/backends/docker/container_check.hpp"
 #include "worker/backends/docker/dockerfile.hpp"
+#include "worker/backends/docker/image_file.hpp"
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"
 
@@ -64,10 +66,24 @@ Performed images_absent(const std::vector<std::string>& absent) {
                            {{"images", absent}});
 }
 
-std::vector<std::string> onbuild_of(const json& image) {
+std::vector<std::string> onbuild_of(const Engine& engine, const json& image) {
   std::vector<std::string> out;
   for (const auto& line : at(image, "Config", "OnBuild")) out.push_back(text(line));
-  return onbuild_problems(out);
+  return onbuild_problems(out, builder_of(engine.config));
+}
+
+Performed judge_free(const Engine& engine, std::int64_t needed, std::string_view what) {
+  struct statvfs space {};
+  const auto directory = engine.config.snapshot_dir.string();
+  if (statvfs(directory.c_str(), &space) != 0)
+    return Performed::failed(Outcome::permanent, "snapshot_dir_unusable",
+                             "The snapshot directory " + directory + " cannot be used.", {{"path", directory}});
+  const auto free = static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
+  if (free >= needed) return Performed::done();
+  return Performed::failed(Outcome::permanent, "disk_space",
+                           "Too little space for " + std::string(what) + " in " + directory + ": " +
+                               std::to_string(free) + " bytes free, " + std::to_string(needed) + " needed.",
+                           {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
 }
 
 // "busybox:1": which registry's that is, Podman's builder and its API may decide differently.
@@ -88,15 +104,17 @@ std::vector<std::string> judge_references(const Engine& engine, const std::vecto
 awaitable<Performed> judge_change(Engine& engine, const JobView& job, const Target& target) {
   std::vector<std::string> references;
   if (std::holds_alternative<schema::Args::ImageFile>(job.context.args.change)) {
-    const std::vector<std::string> problems = {"change.image as a file is not supported by this backend"};
-    co_return unsupported_change(problems);
+    const auto found =
+        find_image_file(engine.config.import_dirs, std::get<schema::Args::ImageFile>(job.context.args.change).file);
+    if (!found.file.is_open()) co_return found.refusal;
+    co_return judge_free(engine, found.file.size() + spare_bytes, "a copy of the image file");
   }
   if (const auto* image = std::get_if<schema::Args::Image>(&job.context.args.change))
     references.push_back(image->reference);
   if (job.builds()) {
-    const auto prepared = prepare_dockerfile(job.dockerfile(), job.names.tag_previous);
+    const auto prepared = prepare_dockerfile(job.dockerfile(), job.names.tag_previous, builder_of(engine.config));
     auto problems = prepared.problems;
-    std::ranges::move(onbuild_of(target.image), std::back_inserter(problems));
+    std::ranges::move(onbuild_of(engine, target.image), std::back_inserter(problems));
     if (!problems.empty()) co_return unsupported_change(problems);
     references = prepared.images;
   }
@@ -119,18 +137,7 @@ awaitable<Performed> judge_space(Engine& engine, const JobView& job, const Targe
   const json& known = at(sized.doc, "SizeRw");
   const auto size = known.is_number() ? known.get<std::int64_t>() : 0;
   const auto cap = job.context.args.snapshot.max_bytes.value_or(engine.config.snapshot_max_bytes);
-  struct statvfs space {};
-  const auto directory = engine.config.snapshot_dir.string();
-  if (statvfs(directory.c_str(), &space) != 0)
-    co_return Performed::failed(Outcome::permanent, "snapshot_dir_unusable",
-                                "The snapshot directory " + directory + " cannot be used.", {{"path", directory}});
-  const auto free = static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
-  const auto needed = std::min(size, cap) + spare_bytes;
-  if (free >= needed) co_return Performed::done();
-  co_return Performed::failed(Outcome::permanent, "disk_space",
-                              "Too little space for the snapshot in " + directory + ": " + std::to_string(free) +
-                                  " bytes free, " + std::to_string(needed) + " needed.",
-                              {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
+  co_return judge_free(engine, std::min(size, cap) + spare_bytes, "the snapshot");
 }
 
 // The tags that earlier jobs gave to the present image; they are taken away once this job has succeeded.
@@ -258,7 +265,7 @@ awaitable<BaseImages> judge_images(Engine& engine, std::vector<std::string> refe
   for (const auto& reference : references) {
     auto seen = co_await see_image(engine, reference);
     if (seen.here()) {
-      std::ranges::move(onbuild_of(seen.doc), std::back_inserter(out.problems));
+      std::ranges::move(onbuild_of(engine, seen.doc), std::back_inserter(out.problems));
     } else if (seen.gone() || seen.reply.is(400)) {  // 400: no valid reference
       out.absent.push_back(reference);
     } else {

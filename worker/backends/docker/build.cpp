@@ -1,30 +1,54 @@
-// Builds and pulls. The classic builder is asked for (version=1): it needs no session, and it refuses what reaches
-// outside the images. Not here: what is built.
+// Builds and pulls. Both builders are spoken to in one call without a session, so that nothing of the host can be
+// asked for. Not here: what is built.
 #include "worker/backends/docker/build.hpp"
 
-#include <algorithm>
-#include <charconv>
+#include <set>
+#include <utility>
 
 #include "worker/backends/docker/admission.hpp"
 #include "worker/backends/docker/archive.hpp"
+#include "worker/backends/docker/build_progress.hpp"
 #include "worker/backends/docker/dockerfile.hpp"
+#include "worker/backends/docker/registry_auth.hpp"
 #include "worker/backends/docker/text.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
 
-constexpr std::size_t line_max = std::size_t{64} << 10;
 constexpr std::size_t output_kept = 8000;
 
 std::string build_target(const Engine& engine, const JobView& job) {
   auto labels = labels_of(job.context, effect::build_image);
   labels[std::string(label::change)] = job.context.args.change_sha256;
-  std::string target = "/build?version=1&pull=0&rm=1&forcerm=1&dockerfile=Dockerfile";
+  const auto& config = engine.config;
+  const bool classic = builder_of(config) == Builder::classic;
+  std::string target = "/build?pull=0&rm=1&forcerm=1&dockerfile=Dockerfile";
+  target += classic ? "&version=1" : "&version=2";
   target += "&t=" + percent_encode(job.names.tag_job);
-  target += engine.dialect().build_network(engine.config.build_network);
+  target += engine.dialect().build_network(config.build_network);
   target += "&labels=" + percent_encode(labels.dump());
+  if (config.build_memory_mib > 0) {
+    const auto bytes = std::to_string(std::int64_t{config.build_memory_mib} << 20);
+    target += "&memory=" + bytes + "&memswap=" + bytes;
+  }
+  if (config.build_cpu_percent > 0)
+    target += "&cpuperiod=100000&cpuquota=" + std::to_string(std::int64_t{config.build_cpu_percent} * 1000);
   return target;
 }
+
+// While it lives, nothing that carries the mark is removed: it may be what the builder is about to go on from.
+class BuildUnderWay {
+ public:
+  BuildUnderWay(Engine& engine, std::string mark)
+      : engine_(engine), at_(engine.builds_under_way.insert(std::move(mark))) {}
+  BuildUnderWay(const BuildUnderWay&) = delete;
+  BuildUnderWay& operator=(const BuildUnderWay&) = delete;
+  ~BuildUnderWay() { engine_.builds_under_way.erase(at_); }
+
+ private:
+  Engine& engine_;
+  std::multiset<std::string>::iterator at_;
+};
 
 Performed build_failed(const ProgressReader& progress) {
   json detail = {{"error", progress.error()}, {"output", progress.output()}};
@@ -34,7 +58,8 @@ Performed build_failed(const ProgressReader& progress) {
 
 // What an answer other than a whole stream means. An engine that refuses a Dockerfile says 400 or 500: another try
 // would say the same.
-Performed build_refused(const Reply& reply, const ProgressReader& progress, int timeout_s) {
+Performed build_refused(const Reply& reply, const Dockerfile& dockerfile, const ProgressReader& progress,
+                        int timeout_s) {
   if (reply.reach == Reach::timeout)
     return Performed::failed(Outcome::permanent, "build_timeout",
                              "The build took longer than " + std::to_string(timeout_s) + " seconds.",
@@ -42,97 +67,71 @@ Performed build_refused(const Reply& reply, const ProgressReader& progress, int 
   const bool by_engine = reply.answered() && (reply.status == 400 || reply.status == 500);
   if (!by_engine) return failure(reply, "build the image");
   const auto reason = reply.status == 400 ? "dockerfile_invalid" : "build_failed";
-  return Performed::failed(Outcome::permanent, reason, "The build failed: " + reply.message(),
-                           {{"error", reply.message()}, {"status", reply.status}});
+  const auto error = with_own_lines(reply.message(), dockerfile);
+  return Performed::failed(Outcome::permanent, reason, "The build failed: " + error,
+                           {{"error", error}, {"status", reply.status}});
 }
 
-awaitable<Performed> fetch_missing(Engine& engine, std::vector<std::string> references) {
+awaitable<Performed> fetch_missing(Engine& engine, const JobView& job, std::vector<std::string> references) {
   const auto images = co_await judge_images(engine, std::move(references));
   if (images.failed) co_return failure(images.unclear.reply, "inspect the base images");
   for (const auto& reference : images.absent) {
     if (!engine.config.pull)
       co_return Performed::failed(Outcome::permanent, "image_absent", "The image " + reference + " is not there.",
                                   {{"images", images.absent}});
-    const auto pulled = co_await pull(engine, reference);
+    const auto pulled = co_await pull(engine, job, reference);
     if (pulled.outcome != Outcome::done) co_return pulled;
   }
   co_return Performed::done();
 }
 
-// The whole number that begins there; 0 if none does.
-int number_at(const std::string& text, std::size_t where) {
-  int number = 0;
-  std::from_chars(text.data() + where, text.data() + text.size(), number);
-  return number;
-}
-
 }  // namespace
 
-ProgressReader::ProgressReader(std::size_t output_max) : output_max_(output_max) {}
-
-void ProgressReader::feed(std::string_view piece) {
-  for (const char c : piece) {
-    if (c == '\n') {
-      read_line(pending_);
-      pending_.clear();
-    } else if (pending_.size() < line_max) {
-      pending_ += c;
-    }
-  }
+Builder builder_of(const DockerConfig& config) {
+  return config.builder == "buildkit" ? Builder::buildkit : Builder::classic;
 }
 
-void ProgressReader::finish() {
-  if (!pending_.empty()) read_line(pending_);
-  pending_.clear();
-}
-
-std::string ProgressReader::output() const { return last_part(clean_text(output_), output_max_); }
-
-void ProgressReader::read_line(const std::string& line) {
-  const auto document = json::parse(line, nullptr, false);
-  if (!document.is_object()) return;  // an empty or overlong line
-  output_ += text(at(document, "stream"));
-  if (output_.size() > 2 * output_max_) output_.erase(0, output_.size() - output_max_);
-  const json& detail = at(document, "errorDetail");
-  auto error = text(at(detail, "message"));
-  if (error.empty()) error = text(at(document, "error"));
-  if (error.empty() || failed()) return;
-  error_ = shortened(clean_text(error), 2000);
-  if (at(detail, "code").is_number_integer()) exit_code_ = at(detail, "code").get<int>();
-  // Podman's builder says it in words alone.
-  constexpr std::string_view words = "exit status ";
-  const auto said = error_.rfind(words);
-  if (exit_code_ == 0 && said != std::string::npos) exit_code_ = number_at(error_, said + words.size());
+std::string build_mark(const JobContext& job) {
+  return job.job_key.substr(0, job.job_key.rfind('-')) + "-" + job.args.change_sha256.substr(0, 32);
 }
 
 awaitable<Performed> build(Engine& engine, const JobView& job) {
-  const auto prepared = prepare_dockerfile(job.dockerfile(), job.names.tag_previous);
-  const auto fetched = co_await fetch_missing(engine, prepared.images);
+  const auto builder = builder_of(engine.config);
+  auto prepared = prepare_dockerfile(job.dockerfile(), job.names.tag_previous, builder);
+  const auto fetched = co_await fetch_missing(engine, job, prepared.images);
   if (fetched.outcome != Outcome::done) co_return fetched;
   const int timeout_s = job.context.args.limits.build_timeout_s.value_or(engine.config.build_timeout_s);
   ArchiveEntry file;
   file.path = "Dockerfile";
   file.content = prepared.text;
+  if (builder == Builder::classic)
+    file.content = with_first_instruction(prepared, "LABEL " + std::string(label::build) + "=" +
+                                                        build_mark(job.context) + " " + std::string(label::job) + "=");
   Call call;
   call.method = "POST";
   call.target = build_target(engine, job);
   call.content_type = "application/x-tar";
   call.body = make_archive({file});
   call.deadline = std::chrono::seconds(timeout_s);
-  ProgressReader progress(output_kept);
+  ProgressReader progress(output_kept, job.context.print);
   Sink sink = [&progress](std::string_view piece) {
     progress.feed(piece);
     return true;
   };
+  const BuildUnderWay under_way(engine, build_mark(job.context));
   const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
   progress.finish();
   if (progress.failed()) co_return build_failed(progress);
-  if (!reply.succeeded()) co_return build_refused(reply, progress, timeout_s);
-  json result = {{"output", progress.output()}};
-  co_return Performed::done(std::move(result));
+  if (!reply.succeeded()) co_return build_refused(reply, prepared, progress, timeout_s);
+  co_return Performed::done();
 }
 
-awaitable<Performed> pull(Engine& engine, std::string reference) {
+awaitable<Performed> pull(Engine& engine, const JobView& job, std::string reference) {
+  const auto auth = registry_auth(engine.config.registry_auth_file, reference);
+  if (!auth.problem.empty())
+    co_return Performed::failed(Outcome::permanent, "registry_auth_unusable",
+                                "The credentials for " + reference + " cannot be read: " + auth.problem + ".",
+                                {{"images", {reference}}, {"problem", auth.problem}});
   // A tag follows the last colon, unless a slash comes after that: then it is a registry's port.
   const auto colon = reference.rfind(':');
   const bool tagged = colon != std::string::npos && reference.find('/', colon) == std::string::npos;
@@ -141,8 +140,9 @@ awaitable<Performed> pull(Engine& engine, std::string reference) {
   call.method = "POST";
   call.target = "/images/create?fromImage=" + percent_encode(reference);
   if (!tagged && !digest) call.target += "&tag=latest";
+  if (!auth.header.empty()) call.headers.emplace_back("X-Registry-Auth", auth.header);
   call.deadline = std::chrono::seconds(engine.config.build_timeout_s);
-  ProgressReader progress(output_kept);
+  ProgressReader progress(output_kept, job.context.print);
   Sink sink = [&progress](std::string_view piece) {
     progress.feed(piece);
     return true;
@@ -155,6 +155,29 @@ awaitable<Performed> pull(Engine& engine, std::string reference) {
         "Cannot pull " + reference + ": " + (progress.failed() ? progress.error() : reply.message()),
         {{"images", {reference}}});
   if (!reply.succeeded()) co_return failure(reply, "pull " + reference);
+  co_return Performed::done();
+}
+
+awaitable<Performed> load(Engine& engine, const JobView& job, std::filesystem::path archive) {
+  Call call;
+  call.method = "POST";
+  call.target = "/images/load?quiet=1";
+  call.content_type = "application/x-tar";
+  call.body_file = std::move(archive);
+  call.deadline = std::chrono::seconds(engine.config.build_timeout_s);
+  ProgressReader progress(output_kept, job.context.print);
+  Sink sink = [&progress](std::string_view piece) {
+    progress.feed(piece);
+    return true;
+  };
+  const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
+  progress.finish();
+  const bool refused = reply.is(400) || reply.is(500);
+  if (progress.failed() || refused)
+    co_return Performed::failed(Outcome::permanent, "image_file_invalid",
+                                "The engine cannot load the image: " + (refused ? reply.message() : progress.error()),
+                                {{"output", progress.output()}});
+  if (!reply.succeeded()) co_return failure(reply, "load the image");
   co_return Performed::done();
 }
 

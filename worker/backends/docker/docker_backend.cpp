@@ -6,6 +6,7 @@
 #include "worker/backends/docker/effect_table.hpp"
 #include "worker/backends/docker/leftovers.hpp"
 #include "worker/backends/docker/plan.hpp"
+#include "worker/backends/docker/registry_auth.hpp"
 #include "worker/backends/docker/text.hpp"
 
 namespace rebottle::worker::docker {
@@ -27,6 +28,19 @@ schema::Capability unsupported(const Engine& engine, const Reply& reply) {
   return out;
 }
 
+json changes_of(const DockerConfig& config) {
+  json out = {"dockerfile", "image", "commands"};
+  if (!config.import_dirs.empty()) out.push_back("image_file");
+  return out;
+}
+
+// What an operator should hear before the first pull fails.
+std::string auth_word(const DockerConfig& config) {
+  if (config.registry_auth_file.empty()) return "none";
+  const auto auth = registry_auth(config.registry_auth_file, "none.invalid/none");
+  return auth.problem.empty() ? "readable" : auth.problem;
+}
+
 awaitable<schema::Capability> probe_engine(Engine& engine) {
   const auto ping = co_await engine.client.ping();
   if (!ping.succeeded()) co_return unsupported(engine, ping);
@@ -46,8 +60,10 @@ awaitable<schema::Capability> probe_engine(Engine& engine) {
   out.detail = json{{"socket", engine.config.socket.string()},
                     {"engine", engine_word(engine.config.engine)},
                     {"api_version", spoken ? spoken->text() : std::string()},
-                    {"changes", {"dockerfile", "image", "commands"}},
-                    {"pull", engine.config.pull}}
+                    {"changes", changes_of(engine.config)},
+                    {"builder", engine.config.builder},
+                    {"pull", engine.config.pull},
+                    {"registry_auth", auth_word(engine.config)}}
                    .dump();
   co_return out;
 }

@@ -21,9 +21,14 @@ struct DockerConfig {
   std::string label;
   // Containers with the same value of this label as the agent are side containers: never touched, but watched.
   std::string side_label;
-  int concurrency = 4;                 // bottles at the same time
-  std::string build_network = "none";  // what RUN steps reach: none, or the name of a network
-  bool pull = false;                   // may FROM and `image` be fetched from a registry
+  int concurrency = 4;                             // bottles at the same time
+  std::string builder = "classic";                 // or buildkit
+  std::string build_network = "none";              // what RUN steps reach: none, or the name of a network
+  int build_memory_mib = 0;                        // of each RUN step, swap included; 0: no limit; classic only
+  int build_cpu_percent = 0;                       // of one core; 0: no limit; classic only
+  bool pull = false;                               // may FROM and `image` be fetched from a registry
+  std::vector<std::filesystem::path> import_dirs;  // where image files may lie
+  std::filesystem::path registry_auth_file;        // in the format of Docker's config.json; empty: none
   int build_timeout_s = 900;
   int stop_timeout_s = 30;                                  // where neither the job nor the container says
   int stable_s = 3;                                         // the changed bottle must run that long without a restart

@@ -9,12 +9,29 @@
 namespace rebottle::worker::docker {
 namespace {
 
+std::string classic_or_buildkit(const std::string& word) {
+  return word == "classic" || word == "buildkit" ? "" : "must be classic or buildkit";
+}
+
 class DockerModule final : public BackendModule {
  public:
   DockerModule(std::string name, DockerConfig defaults) : name_(std::move(name)), config_(std::move(defaults)) {}
 
   [[nodiscard]] std::string_view name() const override { return name_; }
   [[nodiscard]] config::Keys keys() override { return keys_of(config_); }
+  // What BuildKit's builder in the engine would silently leave out is refused.
+  [[nodiscard]] std::vector<config::Clash> clashes() const override {
+    std::vector<config::Clash> out;
+    if (config_.builder != "buildkit") return out;
+    const std::string limit = "cannot be kept by builder = \"buildkit\"; leave it out, or use \"classic\"";
+    if (config_.build_memory_mib > 0) out.push_back({"build_memory_mib", limit});
+    if (config_.build_cpu_percent > 0) out.push_back({"build_cpu_percent", limit});
+    const auto& network = config_.build_network;
+    if (network != "none" && network != "host" && network != "default")
+      out.push_back({"build_network",
+                     "must be none, host or default with builder = \"buildkit\", which knows no other networks"});
+    return out;
+  }
   [[nodiscard]] std::unique_ptr<Backend> make(const boost::asio::any_io_executor& executor,
                                               const std::filesystem::path& private_dir) const override {
     if (!config_.enabled) return nullptr;
@@ -39,8 +56,13 @@ config::Keys keys_of(DockerConfig& to) {
       text("label", to.label),
       text("side_label", to.side_label),
       whole("concurrency", to.concurrency, 1, 1000),
+      text("builder", to.builder, classic_or_buildkit),
       text("build_network", to.build_network, not_empty),
+      whole("build_memory_mib", to.build_memory_mib, 0, 1 << 24),
+      whole("build_cpu_percent", to.build_cpu_percent, 0, 100'000),
       yes_or_no("pull", to.pull),
+      absolute_path("registry_auth_file", to.registry_auth_file),
+      absolute_paths("import_dirs", to.import_dirs),
       whole("build_timeout_s", to.build_timeout_s, 1, day_s),
       whole("stop_timeout_s", to.stop_timeout_s, 0, 3600),
       whole("stable_s", to.stable_s, 0, 3600),

@@ -122,11 +122,12 @@ bool is_remote(std::string_view source) {
 
 class Reader {
  public:
-  explicit Reader(std::string_view current) : current_(current) {}
+  explicit Reader(std::string_view current, Builder builder) : current_(current), builder_(builder) {}
 
   // Returns the instruction's new text if it has to be rewritten, else an empty one.
   std::string read(const Instruction& instruction) {
     line_ = instruction.first + 1;
+    last_line_ = instruction.last;
     auto words = split_words(instruction.text);
     if (words.empty()) return {};  // nothing but an escape
     const auto keyword = lower_case(words.front());
@@ -158,6 +159,7 @@ class Reader {
   }
 
   std::string read_from(const std::vector<std::string>& words) {
+    result.stages.push_back(last_line_);
     if (words.empty()) return {};  // the builder's own message is the better one
     if (words.front().starts_with("--")) {
       refuse("FROM with " + words.front() + ": a platform or another option cannot be chosen; remove it");
@@ -186,7 +188,7 @@ class Reader {
     for (; flags < words.size() && words[flags].starts_with("--"); ++flags)
       if (words[flags].starts_with("--from=")) changed |= read_copy_source(words[flags]);
     for (std::size_t i = flags; i < words.size(); ++i) {
-      if (is_heredoc(words[i])) refuse("a here-document needs BuildKit; write the content with RUN printf instead");
+      if (is_heredoc(words[i])) refuse(heredoc);
       if (keyword == "add" && is_remote(words[i]))
         refuse("ADD fetches from elsewhere; only what is in the images can be used");
     }
@@ -211,28 +213,61 @@ class Reader {
     return false;
   }
 
-  void read_run(const std::vector<std::string>& words) {
-    if (words.empty()) return;
-    if (words.front().starts_with("--"))
-      refuse("RUN with " + words.front() + " needs BuildKit; write it without options");
-    if (words.front().starts_with("[")) return;  // a JSON list is no shell text
-    if (std::ranges::any_of(words, is_heredoc))
-      refuse("a here-document needs BuildKit; write the content with printf instead");
+  void read_run(std::vector<std::string> words) {
+    const auto command = std::ranges::find_if(words, [](const auto& word) { return !word.starts_with("--"); });
+    for (auto flag = words.begin(); flag != command; ++flag) read_run_flag(*flag);
+    words.erase(words.begin(), command);
+    if (words.empty() || words.front().starts_with("[")) return;  // a JSON list is no shell text
+    if (std::ranges::any_of(words, is_heredoc)) refuse(heredoc);
   }
 
+  void read_run_flag(const std::string& flag) {
+    constexpr std::string_view mount = "--mount=";
+    if (builder_ == Builder::classic)
+      return refuse("RUN with " + flag + " needs BuildKit; write it without options, or configure that builder");
+    if (!flag.starts_with(mount))
+      return refuse("RUN with " + flag + ": only --mount is allowed; what it reaches is configured");
+    const auto spec = unquoted(flag.substr(mount.size()));
+    if (spec.find_first_of("\"'$") != std::string::npos)
+      return refuse("RUN with " + flag + ": quotes and variables hide what is mounted; write it plainly");
+    std::string type = "bind";
+    std::string from;
+    for (std::size_t begin = 0; begin <= spec.size();) {
+      const auto end = std::min(spec.find(',', begin), spec.size());
+      const auto option = spec.substr(begin, end - begin);
+      const auto equals = std::min(option.find('='), option.size());
+      const auto name = lower_case(option.substr(0, equals));
+      const auto value = option.substr(std::min(equals + 1, option.size()));
+      if (name == "type") type = lower_case(value);
+      if (name == "from") from = value;
+      begin = end + 1;
+    }
+    if (type != "bind" && type != "cache" && type != "tmpfs")
+      return refuse("RUN with " + flag + ": a mount of type " + type + " needs what the service does not have");
+    const bool number = !from.empty() && from.find_first_not_of("0123456789") == std::string::npos;
+    if (from == "current")
+      return refuse("RUN with " + flag + R"(: name a stage ("FROM current AS base") and mount from that one)");
+    if (!from.empty() && !number && !stages_.contains(lower_case(from))) result.images.push_back(from);
+  }
+
+  static constexpr auto heredoc =
+      "here-documents are not read alike by all builders; write the content with RUN printf instead";
+
   std::string current_;
+  Builder builder_;
   std::set<std::string> stages_;
   std::size_t line_ = 0;
+  std::size_t last_line_ = 0;
 };
 
 std::string escaped_json(const std::string& text) { return nlohmann::json(text).dump(-1, ' ', true); }
 
 }  // namespace
 
-Dockerfile prepare_dockerfile(std::string_view text, std::string_view current) {
+Dockerfile prepare_dockerfile(std::string_view text, std::string_view current, Builder builder) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // as the builder does
   auto lines = split_lines(text);
-  Reader reader(current);
+  Reader reader(current, builder);
   const Directives directives(lines, reader.result.problems);
   for (const auto& instruction : split_instructions(lines, directives.escape())) {
     const auto rewritten = reader.read(instruction);
@@ -248,8 +283,8 @@ Dockerfile prepare_dockerfile(std::string_view text, std::string_view current) {
   return result;
 }
 
-std::vector<std::string> onbuild_problems(const std::vector<std::string>& instructions) {
-  Reader reader("current");
+std::vector<std::string> onbuild_problems(const std::vector<std::string>& instructions, Builder builder) {
+  Reader reader("current", builder);
   for (const auto& instruction : instructions) {
     auto words = split_words(instruction);
     if (words.empty()) continue;
@@ -260,6 +295,31 @@ std::vector<std::string> onbuild_problems(const std::vector<std::string>& instru
   for (const auto& image : reader.result.images)
     reader.result.problems.push_back("an ONBUILD instruction of the base image copies from " + image);
   return std::move(reader.result.problems);
+}
+
+std::string with_first_instruction(const Dockerfile& dockerfile, std::string_view instruction) {
+  std::string out;
+  std::size_t number = 0;
+  for (const auto& line : split_lines(dockerfile.text)) {
+    out += line + "\n";
+    if (std::ranges::find(dockerfile.stages, number++) != dockerfile.stages.end()) out.append(instruction) += '\n';
+  }
+  return out;
+}
+
+// "dockerfile parse error line 7: …", "dockerfile parse error on line 7: …"
+std::string with_own_lines(std::string message, const Dockerfile& dockerfile) {
+  constexpr std::string_view mark = "line ";
+  const auto at = message.find(mark);
+  if (lower_case(message).find("parse error") == std::string::npos || at == std::string::npos) return message;
+  const auto begin = at + mark.size();
+  const auto end = std::min(message.find_first_not_of("0123456789", begin), message.size());
+  if (end == begin || end - begin > 6) return message;
+  auto number = static_cast<std::size_t>(std::stoi(message.substr(begin, end - begin)));
+  std::size_t added = 0;
+  for (const auto stage : dockerfile.stages)
+    if (stage + 1 + added < number) ++added;
+  return message.replace(begin, end - begin, std::to_string(number - added));
 }
 
 std::string dockerfile_for_commands(const std::vector<std::string>& lines, std::string_view image_user) {

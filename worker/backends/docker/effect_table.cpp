@@ -12,8 +12,9 @@ namespace {
 
 bool always(const JobView& /*job*/) { return true; }
 bool builds(const JobView& job) { return job.builds(); }
-bool resolves(const JobView& job) { return !job.builds(); }
 bool updates_policy(const JobView& job) { return dialect_of(job.engine()).updates_policy; }
+bool imports(const JobView& job) { return job.imports(); }
+bool resolves(const JobView& job) { return !job.builds() && !job.imports(); }
 bool keeps_paths(const JobView& job) { return !job.context.args.snapshot.paths.empty(); }
 bool restores_paths(const JobView& job) { return keeps_paths(job) && job.context.args.snapshot.restore; }
 
@@ -23,6 +24,10 @@ std::string container(const JobView& job) {
 std::string what_admit(const JobView& job) { return "check the container " + container(job); }
 std::string what_pin(const JobView& job) { return "tag its image " + job.names.tag_previous; }
 std::string what_build(const JobView& job) { return "build the image " + job.names.tag_job; }
+std::string what_import(const JobView& job) {
+  return "load the image " + job.names.tag_job + " from the file " +
+         std::get<schema::Args::ImageFile>(job.context.args.change).file;
+}
 std::string what_resolve(const JobView& job) { return "find the image " + job.image_reference(); }
 // Where a label decides, the names are known from the admission on.
 std::string created(const JobView& job) {
@@ -61,6 +66,7 @@ constexpr auto rows = std::to_array<EffectRow>({
     {effect::admit,            State::prepare,  Scope::agent,       no,     no,  yes,      no,    no,   always,         what_admit,      observe_recorded_admit,      perform_admit},
     {effect::pin_image,        State::prepare,  Scope::owner_first, yes,    no,  no,       no,    no,   always,         what_pin,        observe_pin_image,           perform_pin_image},
     {effect::build_image,      State::prepare,  Scope::agent,       yes,    no,  yes,      no,    no,   builds,         what_build,      observe_build_image,         perform_build_image},
+    {effect::import_image,     State::prepare,  Scope::agent,       yes,    no,  yes,      no,    no,   imports,        what_import,     observe_import_image,        perform_import_image},
     {effect::resolve_image,    State::prepare,  Scope::agent,       no,     no,  yes,      no,    no,   resolves,       what_resolve,    observe_resolve_image,       perform_resolve_image},
     {effect::create_new,       State::prepare,  Scope::owner_first, yes,    no,  no,       no,    no,   always,         what_create,     observe_create_new,          perform_create_new},
     {effect::connect_networks, State::prepare,  Scope::owner_first, yes,    no,  no,       no,    no,   always,         what_connect,    observe_connect_networks,    perform_connect_networks},

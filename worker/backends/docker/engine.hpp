@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,8 @@ struct Engine {
   std::string name;  // of the backend: docker, podman
   DockerConfig config;
   EngineClient client;
-  boost::asio::thread_pool disk{1};  // for fsync, which would hold the logic thread up
+  std::multiset<std::string> builds_under_way{};  // their marks
+  boost::asio::thread_pool disk{1};               // for fsync, which would hold the logic thread up
 
   [[nodiscard]] const Dialect& dialect() const { return dialect_of(config.engine); }
 };

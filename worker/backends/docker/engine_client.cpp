@@ -67,6 +67,7 @@ void fill_header(Request& request, const Call& call) {
   request.set(http::field::user_agent, "rebottle");
   request.keep_alive(false);
   if (!call.content_type.empty()) request.set(http::field::content_type, call.content_type);
+  for (const auto& [name, value] : call.headers) request.set(name, value);
 }
 
 // Writes the request; an error for the reason that it was not sent whole.

@@ -1,6 +1,12 @@
 // The images of a job: the old one pinned, the new one built or found, the tag of the last success moved.
 // Not here: what a Dockerfile may say (dockerfile.cpp), what a build's stream says (build.cpp).
+#include <utility>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include "worker/backends/docker/build.hpp"
+#include "worker/backends/docker/image_file.hpp"
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"
 
@@ -20,6 +26,24 @@ awaitable<Performed> tag_image(Engine& engine, std::string image_id, std::string
   json result = {{"image_id", image_id}, {"tag", tag}};
   co_return Performed::done(std::move(result));
 }
+
+awaitable<ImageArchive> copy_on_disk_thread(const ImageFile& from, std::filesystem::path to, std::string tag) {
+  co_return copy_archive(from, to, tag);
+}
+
+class RemovedAtEnd {
+ public:
+  explicit RemovedAtEnd(std::filesystem::path path) : path_(std::move(path)) {}
+  RemovedAtEnd(const RemovedAtEnd&) = delete;
+  RemovedAtEnd& operator=(const RemovedAtEnd&) = delete;
+  ~RemovedAtEnd() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+
+ private:
+  std::filesystem::path path_;
+};
 
 }  // namespace
 
@@ -62,6 +86,58 @@ awaitable<Performed> perform_build_image(Engine& engine, const JobView& job, Dir
   co_return built;
 }
 
+awaitable<Observed> observe_import_image(Engine& engine, const JobView& job, Direction /*direction*/) {
+  // Without a record it is not known whether all of the file was loaded: loading it again changes nothing.
+  if (!job.has_fact(effect::import_image)) co_return seen_as(World::absent);
+  const auto seen = co_await see_image(engine, job.names.tag_job);
+  if (seen.unclear()) co_return unclear(seen);
+  if (seen.gone()) co_return seen_as(World::absent);
+  if (text(at(seen.doc, "Id")) != job.new_image())
+    co_return seen_as(World::foreign, job.names.tag_job + " is an image that this job has not loaded");
+  co_return Observed{World::present, job.fact(effect::import_image), {}};
+}
+
+awaitable<Performed> perform_import_image(Engine& engine, const JobView& job, Direction /*direction*/) {
+  const auto& change = std::get<schema::Args::ImageFile>(job.context.args.change);
+  const auto file = find_image_file(engine.config.import_dirs, change.file);
+  if (!file.file.is_open()) co_return file.refusal;
+  const auto copy = job.keep_dir() / "image.tar";
+  auto work = copy_on_disk_thread(file.file, copy, job.names.tag_job);
+  const auto archive = co_await boost::asio::co_spawn(engine.disk, std::move(work), boost::asio::use_awaitable);
+  const RemovedAtEnd copied(copy);
+  json detail = {{"file", change.file}};
+  if (!archive.disk_problem.empty())
+    co_return Performed::failed(Outcome::transient, "copy_not_written",
+                                "The image file cannot be copied: " + archive.disk_problem, detail);
+  if (!archive.problem.empty())
+    co_return Performed::failed(Outcome::permanent, "image_file_invalid",
+                                "The image file " + change.file + " cannot be used: " + archive.problem + ".", detail);
+  if (archive.sha256 != change.sha256) {
+    detail.update({{"expected", change.sha256}, {"found", archive.sha256}});
+    co_return Performed::failed(Outcome::permanent, "image_file_changed",
+                                "The image file " + change.file + " is not the one that was approved.", detail);
+  }
+  auto id = "sha256:" + archive.config_sha256;
+  const auto before = co_await see_image(engine, id);
+  if (before.unclear()) co_return failure(before.reply, "look for the image " + id);
+  const auto loaded = co_await load(engine, job, copy);
+  if (loaded.outcome != Outcome::done) co_return loaded;
+  const auto seen = co_await see_image(engine, job.names.tag_job);
+  if (!seen.here()) co_return failure(seen.reply, "inspect the loaded image");
+  // An engine that keeps images by their manifests has ids that the file cannot tell.
+  const bool by_manifest = !at(seen.doc, "Descriptor").is_null();
+  if (text(at(seen.doc, "Id")) != id && !by_manifest) {
+    detail.update({{"expected", id}, {"found", at(seen.doc, "Id")}});
+    co_return Performed::failed(Outcome::permanent, "image_moved",
+                                job.names.tag_job + " is not the image that was loaded.", detail);
+  }
+  json result = {{"image_id", at(seen.doc, "Id")},
+                 {"reference", job.names.tag_job},
+                 {"sha256", archive.sha256},
+                 {"was_there", before.here()}};
+  co_return Performed::done(std::move(result));
+}
+
 awaitable<Observed> observe_resolve_image(Engine& engine, const JobView& job, Direction /*direction*/) {
   if (!job.has_fact(effect::resolve_image)) co_return seen_as(World::absent);
   const auto seen = co_await see_image(engine, job.new_image());
@@ -74,7 +150,7 @@ awaitable<Performed> perform_resolve_image(Engine& engine, const JobView& job, D
   const auto reference = job.image_reference();
   auto seen = co_await see_image(engine, reference);
   if (seen.gone() && engine.config.pull) {
-    const auto pulled = co_await pull(engine, reference);
+    const auto pulled = co_await pull(engine, job, reference);
     if (pulled.outcome != Outcome::done) co_return pulled;
     auto again = co_await see_image(engine, reference);
     seen = std::move(again);

@@ -73,13 +73,16 @@ bool JobView::was_running() const { return at(baseline(), "running") == true; }
 std::string JobView::new_id() const { return text(at(own_fact(effect::create_new), "container_id")); }
 std::string JobView::new_image() const {
   if (!is_agent()) return old_image();
-  return text(at(fact(builds() ? effect::build_image : effect::resolve_image), "image_id"));
+  const auto made_by = builds() ? effect::build_image : imports() ? effect::import_image : effect::resolve_image;
+  return text(at(fact(made_by), "image_id"));
 }
 
 bool JobView::builds() const {
   return std::holds_alternative<schema::Args::Dockerfile>(context.args.change) ||
          std::holds_alternative<schema::Args::Commands>(context.args.change);
 }
+
+bool JobView::imports() const { return std::holds_alternative<schema::Args::ImageFile>(context.args.change); }
 
 std::string JobView::image_reference() const {
   if (const auto* image = std::get_if<schema::Args::Image>(&context.args.change)) return image->reference;

@@ -18,6 +18,7 @@ namespace effect {
 inline constexpr std::string_view admit = "admit";
 inline constexpr std::string_view pin_image = "pin_image";
 inline constexpr std::string_view build_image = "build_image";
+inline constexpr std::string_view import_image = "import_image";
 inline constexpr std::string_view resolve_image = "resolve_image";
 inline constexpr std::string_view create_new = "create_new";
 inline constexpr std::string_view connect_networks = "connect_networks";
@@ -68,9 +69,10 @@ class JobView {
   [[nodiscard]] bool is_started() const { return is_agent() || was_running(); }
 
   [[nodiscard]] std::string new_id() const;
-  [[nodiscard]] std::string new_image() const;        // the agent's: of the image that was built or resolved
+  [[nodiscard]] std::string new_image() const;        // the agent's: of the image that was built, loaded or resolved
   [[nodiscard]] std::string image_reference() const;  // what the new container is made from
-  [[nodiscard]] bool builds() const;                  // a Dockerfile or commands; else an image is resolved
+  [[nodiscard]] bool builds() const;                  // a Dockerfile or commands
+  [[nodiscard]] bool imports() const;                 // an image file; else an image is resolved
   [[nodiscard]] std::string dockerfile() const;       // as approved or generated, "current" not yet put in
   [[nodiscard]] EngineKind engine() const { return config_.engine; }
   [[nodiscard]] std::filesystem::path keep_dir() const;  // for the snapshot's files of this job

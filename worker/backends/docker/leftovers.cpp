@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "worker/backends/docker/build.hpp"
 #include "worker/backends/docker/text.hpp"
 
 namespace rebottle::worker::docker {
@@ -13,6 +14,7 @@ namespace {
 constexpr std::string_view kind_parked = "parked_container";
 constexpr std::string_view kind_created = "created_container";
 constexpr std::string_view kind_tag = "image_tag";
+constexpr std::string_view kind_build_cache = "build_cache";
 constexpr std::string_view kind_files = "snapshot_files";
 
 schema::Leftover leftover(const Engine& engine, std::string_view kind, const json& reference) {
@@ -88,12 +90,35 @@ awaitable<Performed> remove_dangling(Engine& engine, std::string job_key) {
   co_return Performed::done();
 }
 
+// What the classic builder left on its way to the job's image: of stages that are not in it, and of a failed build.
+awaitable<Performed> remove_build_cache(Engine& engine, json reference) {
+  const auto mark = text(at(reference, "mark"));
+  if (engine.builds_under_way.contains(mark))
+    co_return Performed::failed(Outcome::transient, "in_use", "Another job builds the same; its images stay for now.");
+  const json filters = {{"label", json::array({std::string(label::build) + "=" + mark})},
+                        {"dangling", json::array({"true"})}};
+  std::string list = "/images/json?filters=" + percent_encode(filters.dump());
+  const auto listed = co_await see(engine, std::move(list));
+  if (!listed.here()) co_return failure(listed.reply, "list the images of the build");
+  for (const auto& image : listed.doc) {
+    // What was made from a job's image has its mark, too, and the job's label: that is not ours.
+    if (!text(at(image, "Labels", label::job)).empty()) continue;
+    const auto id = text(at(image, "Id"));
+    std::string target = "/images/" + percent_encode_path(id);
+    const auto reply = co_await erase(engine, std::move(target));
+    if (!reply.succeeded() && !reply.is(404) && !reply.is(409)) co_return failure(reply, "remove the image " + id);
+  }
+  co_return Performed::done();
+}
+
 awaitable<Performed> remove_tag(Engine& engine, json reference) {
   const auto tag = text(at(reference, "tag"));
   const auto seen = co_await see_image(engine, tag);
   if (seen.unclear()) co_return failure(seen.reply, "inspect the image " + tag);
   if (seen.here()) {
-    const bool ours = at(seen.doc, "Config", "Labels").contains(std::string(label::job));
+    // An image file carries no label of ours; whether it brought the image was seen when it was loaded.
+    const bool ours =
+        at(seen.doc, "Config", "Labels").contains(std::string(label::job)) || at(reference, "loaded") == true;
     if (!ours && at(seen.doc, "RepoTags").size() <= 1 && at(seen.doc, "RepoDigests").empty()) {
       json kept = {{"kept", tag}, {"why", "the last name of an image that is not ours"}};
       co_return Performed::done(std::move(kept));
@@ -143,7 +168,11 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
     for (const auto& tag : at(job.baseline(), "earlier_tags")) add(kind_tag, {{"tag", tag}});
   } else if (job.builds()) {
     add(kind_tag, {{"tag", job.names.tag_job}, {"job", job.context.job_key}});
+  } else if (job.imports()) {
+    add(kind_tag, {{"tag", job.names.tag_job}, {"loaded", at(job.fact(effect::import_image), "was_there") == false}});
   }
+  if (job.builds() && builder_of(engine.config) == Builder::classic)
+    add(kind_build_cache, {{"mark", build_mark(job.context)}});
   for (const auto& member : members) add(kind_tag, {{"tag", job.of(member).names.tag_previous}});
   // After a settlement by hand the kept files may be the only copy of what the agent had: a person removes them.
   if (end != State::resolved) add(kind_files, {{"directory", job.context.job_key}});
@@ -159,6 +188,10 @@ awaitable<Performed> remove_leftover(Engine& engine, schema::Leftover leftover) 
   }
   if (leftover.kind == kind_created) {
     auto out = co_await remove_created(engine, std::move(reference));
+    co_return out;
+  }
+  if (leftover.kind == kind_build_cache) {
+    auto out = co_await remove_build_cache(engine, std::move(reference));
     co_return out;
   }
   if (leftover.kind == kind_tag) {

@@ -17,6 +17,7 @@ inline constexpr std::string_view job = "io.rebottle.job";        // the job key
 inline constexpr std::string_view fence = "io.rebottle.fence";    // of the claim that made it
 inline constexpr std::string_view step = "io.rebottle.step";      // the effect that made it
 inline constexpr std::string_view bottle = "io.rebottle.bottle";  // the slug
+inline constexpr std::string_view build = "io.rebottle.build";    // of what the classic builder makes on its way
 inline constexpr std::string_view change = "io.rebottle.change";  // the sha256 of the approved change
 inline constexpr std::string_view order = "io.rebottle.order";    // a person's: when a member is started, small first
 }  // namespace label

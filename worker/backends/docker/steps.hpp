@@ -28,6 +28,8 @@ using Perform = awaitable<Performed> (*)(Engine&, const JobView&, Direction);
 [[nodiscard]] awaitable<Performed> perform_pin_image(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Observed> observe_build_image(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Performed> perform_build_image(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Observed> observe_import_image(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Performed> perform_import_image(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Observed> observe_resolve_image(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Performed> perform_resolve_image(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Observed> observe_tag_current(Engine& engine, const JobView& job, Direction direction);

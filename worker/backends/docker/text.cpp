@@ -47,6 +47,19 @@ std::string base64_decoded(std::string_view text) {
   return out;
 }
 
+std::string base64url_encoded(std::string_view bytes) {
+  static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size(); at += 3) {
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < 3; ++i)
+      bits = (bits << 8U) | (at + i < bytes.size() ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+    for (std::size_t i = 0; i < 4; ++i)
+      out += at + i > bytes.size() ? '=' : alphabet[(bits >> (18U - 6U * static_cast<unsigned>(i))) & 63U];
+  }
+  return out;
+}
+
 std::string Demultiplexer::feed(std::string_view piece) {
   std::string out;
   while (!piece.empty()) {

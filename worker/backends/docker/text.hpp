@@ -24,6 +24,7 @@ using worker::Tail;
 [[nodiscard]] std::string percent_encode_path(std::string_view text);
 
 [[nodiscard]] std::string base64_decoded(std::string_view text);
+[[nodiscard]] std::string base64url_encoded(std::string_view bytes);  // with its padding
 
 // Takes the engine's multiplexed stdout/stderr stream apart: frames of eight header bytes and a payload.
 class Demultiplexer {

@@ -8,21 +8,6 @@
 namespace rebottle::worker::smolmachines {
 namespace {
 
-// A list of absolute paths.
-config::Key absolute_paths(std::string_view name, std::vector<std::filesystem::path>& target) {
-  return {name, [&target](const config::Value& value) -> std::string {
-            if (!value.json.is_array()) return "must be a list of absolute paths, not of type " + value.type;
-            std::vector<std::filesystem::path> out;
-            for (const auto& item : value.json) {
-              if (!item.is_string() || !std::filesystem::path(item.get<std::string>()).is_absolute())
-                return "must be a list of absolute paths";
-              out.emplace_back(item.get<std::string>());
-            }
-            target = std::move(out);
-            return {};
-          }};
-}
-
 class SmolmachinesModule final : public BackendModule {
  public:
   [[nodiscard]] std::string_view name() const override { return "smolmachines"; }

@@ -103,6 +103,43 @@ TEST(Dockerfile, WhatOnlyBuildKitKnowsIsRefused) {
   EXPECT_THAT(prepare_dockerfile("FROM current\nRUN echo $((1<<2)) && cat <<<x\n", image).problems, IsEmpty());
 }
 
+TEST(Dockerfile, BuildKitMayMountWhatNeedsNoSession) {
+  const auto read = [](const std::string& line) {
+    return prepare_dockerfile("FROM debian AS tools\nFROM current\n" + line + "\n", image, Builder::buildkit);
+  };
+  for (const auto* const line :
+       {"RUN --mount=type=cache,target=/c make", "RUN --mount=type=tmpfs,target=/t --mount=target=/b make",
+        "RUN --mount=from=tools,target=/t make", "RUN --mount=from=0,target=/t [\"make\"]"}) {
+    EXPECT_THAT(read(line).problems, IsEmpty()) << line;
+    EXPECT_THAT(read(line).images, ElementsAre("debian")) << line;
+    EXPECT_THAT(read(line).text, HasSubstr(line));
+  }
+  EXPECT_THAT(read("RUN --mount=type=bind,from=golang:1,target=/g make").images, ElementsAre("debian", "golang:1"));
+  EXPECT_THAT(read("RUN --mount=type=secret,id=x make").problems,
+              ElementsAre(HasSubstr("a mount of type secret needs")));
+  EXPECT_THAT(read("RUN --mount=type=ssh make").problems, ElementsAre(HasSubstr("a mount of type ssh needs")));
+  EXPECT_THAT(read("RUN --mount=from=current,target=/x make").problems, ElementsAre(HasSubstr("FROM current AS base")));
+  EXPECT_THAT(read("RUN --mount=from=$X,target=/x make").problems, ElementsAre(HasSubstr("hide what is mounted")));
+  EXPECT_THAT(read("RUN --network=host make").problems, ElementsAre(HasSubstr("only --mount is allowed")));
+  EXPECT_THAT(read("RUN --mount=type=cache,target=/c --security=insecure make").problems,
+              ElementsAre(HasSubstr("line 3: RUN with --security=insecure")));
+  EXPECT_THAT(read("RUN <<EOF\nmake\nEOF").problems, ElementsAre(HasSubstr("here-documents")));
+  EXPECT_THAT(onbuild_problems({"RUN --mount=type=secret,id=x make"}, Builder::buildkit),
+              ElementsAre(HasSubstr("secret")));
+}
+
+TEST(Dockerfile, AnInstructionOfOursComesFirstInEachStage) {
+  const auto read = prepare_dockerfile("FROM a AS \\\n  b\nRUN x\n\nFROM current\nRUN y\n", image);
+  EXPECT_EQ(with_first_instruction(read, "LABEL l=1"),
+            "FROM a AS \\\n  b\nLABEL l=1\nRUN x\n\nFROM " + std::string(image) + "\nLABEL l=1\nRUN y\n\n\n");
+  EXPECT_EQ(with_own_lines("dockerfile parse error line 8: unknown instruction: Y", read),
+            "dockerfile parse error line 6: unknown instruction: Y");
+  EXPECT_EQ(with_own_lines("Dockerfile parse error on line 4: x", read), "Dockerfile parse error on line 3: x");
+  EXPECT_EQ(with_own_lines("dockerfile parse error line 1: x", read), "dockerfile parse error line 1: x");
+  EXPECT_EQ(with_own_lines("the command returned line 8", read), "the command returned line 8");
+  EXPECT_EQ(with_own_lines("parse error line 99999999999: x", read), "parse error line 99999999999: x");
+}
+
 TEST(Dockerfile, OnbuildInstructionsAreJudgedAsTheOthers) {
   EXPECT_THAT(prepare_dockerfile("FROM current\nONBUILD ADD http://x /y\n", image).problems,
               ElementsAre(HasSubstr("ADD fetches")));
