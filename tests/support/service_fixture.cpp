@@ -19,9 +19,9 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr milliseconds patience{10'000};
-constexpr milliseconds unseen{40};  // longer than the store thread needs to see another process's commit
-constexpr milliseconds quiet{3};    // longer than a coroutine needs to reach the store thread
+constexpr milliseconds patience{45'000};  // a loaded machine is no failure
+constexpr milliseconds unseen{40};        // longer than the store thread needs to see another process's commit
+constexpr milliseconds quiet{3};          // longer than a coroutine needs to reach the store thread
 
 std::filesystem::path make_directory() {
   std::string pattern = (std::filesystem::temp_directory_path() / "rebottle-engine-XXXXXX").string();

@@ -41,7 +41,7 @@ class ServiceFixture : public ::testing::Test {
   std::int64_t request_on(const std::string& kind, const std::string& backend, const std::string& bottle,
                           const std::string& args);
 
-  // Lets the service work, and moves the clock when it only waits, until `done`; fails the test after ten seconds of
+  // Lets the service work, and moves the clock when it only waits, until `done`; fails the test after 45 seconds of
   // real time. False if it failed.
   bool run_until(const std::function<bool()>& done, const std::string& what);
   bool run_to(std::int64_t job_id, State state);
