@@ -57,7 +57,7 @@ def install(lab: Lab):
 def who_may(lab: Lab):
     seen = Seen()
     seen.held(lab.rebottle("list", user="alice").code == 0, "a user in the group rebottle may look")
-    for words in (("list",), ("enqueue", "docker", "x", "--command", "true"), ("freeze", "--all")):
+    for words in (("list",), ("enqueue", "docker", "x", "--command", "true"), ("freeze", "--all", "--reason", "mine")):
         denied = lab.rebottle(*words, user="bob", check=False)
         must(denied.code == 4, f"bob: {words}: exit {denied.code}, not 4", denied.out + denied.err)
     seen.verified.append("a user who is not gets exit 4 for list, enqueue and freeze, and nothing was sent")
