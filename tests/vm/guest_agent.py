@@ -34,7 +34,8 @@ def answer(request, port, lock):
         result = {"code": 127, "out": "", "err": base64.b64encode(str(error).encode()).decode()}
     line = json.dumps({"id": request["id"], **result}).encode() + b"\n"
     with lock:
-        port.write(line)
+        while line:  # the port takes 32 KiB at a time
+            line = line[port.write(line):]
 
 
 def main():
