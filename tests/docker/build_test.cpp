@@ -69,7 +69,7 @@ TEST_F(DockerBuild, OfTheClassicBuilderIsLogged) {
   auto driver = building("FROM current\nRUN echo to-out && echo to-err >&2\n");
   ASSERT_EQ(driver.run_step(State::prepare).outcome, Outcome::done);
   EXPECT_THAT(log, HasSubstr("Step 1/8 : FROM rebottle/" + bottle + ":prev-"));
-  EXPECT_THAT(log, HasSubstr("\nto-out\n"));
+  EXPECT_THAT(log, HasSubstr("to-out\n"));
   EXPECT_THAT(log, HasSubstr("to-err"));
 }
 

@@ -1,6 +1,8 @@
 // libarchive behind two functions. Not here: the agent's own archives, which stay opaque.
 #include "worker/backends/docker/archive.hpp"
 
+#include <locale.h>
+
 #include <memory>
 #include <stdexcept>
 
@@ -22,6 +24,22 @@ struct ReleaseReader {
 using Entry = std::unique_ptr<archive_entry, Release>;
 using Writer = std::unique_ptr<archive, ReleaseWriter>;
 using Reader = std::unique_ptr<archive, ReleaseReader>;
+
+// libarchive converts names by the thread's locale, and in the "C" locale knows ASCII only.
+class Utf8Names {
+ public:
+  Utf8Names() : before_(uselocale(utf8())) {}
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+  ~Utf8Names() { uselocale(before_); }
+
+ private:
+  static locale_t utf8() {
+    static const locale_t made = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+    return made;  // null changes nothing
+  }
+  locale_t before_;
+};
 
 la_ssize_t append(archive* /*writer*/, void* out, const void* bytes, std::size_t size) {
   static_cast<std::string*>(out)->append(static_cast<const char*>(bytes), size);
@@ -57,6 +75,7 @@ void write_entry(archive* writer, const ArchiveEntry& item) {
 }  // namespace
 
 std::string make_archive(const std::vector<ArchiveEntry>& entries) {
+  const Utf8Names names;
   std::string out;
   const Writer writer(archive_write_new());
   archive_write_set_format_pax_restricted(writer.get());
@@ -69,6 +88,7 @@ std::string make_archive(const std::vector<ArchiveEntry>& entries) {
 }
 
 std::optional<ArchiveEntry> first_entry(std::string_view bytes) {
+  const Utf8Names names;
   const Reader reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
   if (archive_read_open_memory(reader.get(), bytes.data(), bytes.size()) != ARCHIVE_OK) return std::nullopt;

@@ -14,7 +14,8 @@ bool builds(const JobContext& job) {
   return std::holds_alternative<schema::Args::Dockerfile>(job.args.change) ||
          std::holds_alternative<schema::Args::Commands>(job.args.change);
 }
-bool resolves(const JobContext& job) { return !builds(job); }
+bool imports(const JobContext& job) { return std::holds_alternative<schema::Args::ImageFile>(job.args.change); }
+bool resolves(const JobContext& job) { return !builds(job) && !imports(job); }
 bool keeps_paths(const JobContext& job) { return !job.args.snapshot.paths.empty(); }
 bool restores_paths(const JobContext& job) { return keeps_paths(job) && job.args.snapshot.restore; }
 
@@ -27,6 +28,7 @@ constexpr auto rows = std::to_array<Row>({
     {"admit",             State::prepare,  no,     no,  yes,      no,    no,   always,         "check {bottle}"},
     {"pin_image",         State::prepare,  yes,    no,  no,       no,    no,   always,         "tag its image {bottle}:prev-{job}"},
     {"build_image",       State::prepare,  yes,    no,  yes,      no,    no,   builds,         "build the image {bottle}:job-{job}"},
+    {"import_image",      State::prepare,  yes,    no,  yes,      no,    no,   imports,        "load the image {bottle}:job-{job} from its file"},
     {"resolve_image",     State::prepare,  no,     no,  yes,      no,    no,   resolves,       "find the image"},
     {"create_new",        State::prepare,  yes,    no,  no,       no,    no,   always,         "create {bottle}.new-{job}"},
     {"connect_networks",  State::prepare,  yes,    no,  no,       no,    no,   always,         "connect {bottle}.new-{job} to the other networks"},

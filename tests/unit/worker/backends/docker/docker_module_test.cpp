@@ -11,8 +11,14 @@ TEST(DockerModule, EveryKeyEndsInItsSetting) {
                                                 {"socket", "/run/d.sock"},
                                                 {"container", "bot-{bottle}"},
                                                 {"label", "bot.slug"},
+                                                {"side_label", "bot.group"},
                                                 {"concurrency", 9},
+                                                {"builder", "buildkit"},
                                                 {"build_network", "builds"},
+                                                {"build_memory_mib", 15},
+                                                {"build_cpu_percent", 16},
+                                                {"registry_auth_file", "/etc/auth.json"},
+                                                {"import_dirs", {"/srv/images"}},
                                                 {"pull", true},
                                                 {"build_timeout_s", 10},
                                                 {"stop_timeout_s", 0},
@@ -29,7 +35,13 @@ TEST(DockerModule, EveryKeyEndsInItsSetting) {
   EXPECT_EQ(config.socket, "/run/d.sock");
   EXPECT_EQ(config.container, "bot-{bottle}");
   EXPECT_EQ(config.label, "bot.slug");
+  EXPECT_EQ(config.side_label, "bot.group");
   EXPECT_EQ(config.concurrency, 9);
+  EXPECT_EQ(config.builder, "buildkit");
+  EXPECT_EQ(config.build_memory_mib, 15);
+  EXPECT_EQ(config.build_cpu_percent, 16);
+  EXPECT_EQ(config.registry_auth_file, "/etc/auth.json");
+  EXPECT_THAT(config.import_dirs, ::testing::ElementsAre("/srv/images"));
   EXPECT_EQ(config.build_network, "builds");
   EXPECT_TRUE(config.pull);
   EXPECT_EQ(config.build_timeout_s, 10);
@@ -38,6 +50,23 @@ TEST(DockerModule, EveryKeyEndsInItsSetting) {
   EXPECT_EQ(config.verify_timeout_s, 12);
   EXPECT_EQ(config.call_timeout_s, 13);
   EXPECT_EQ(config.snapshot_max_bytes, 14);
+}
+
+TEST(DockerModule, WhatBuildKitCannotKeepIsRefused) {
+  const auto module = docker_module();
+  const auto set = [&](std::string_view name, const json& value) {
+    for (const auto& key : module->keys())
+      if (key.name == name) {
+        EXPECT_EQ(key.take({value, "test"}), "") << name;
+      }
+  };
+  set("build_memory_mib", 256);
+  set("build_network", "builds");
+  EXPECT_TRUE(module->clashes().empty());
+  set("builder", "buildkit");
+  ASSERT_EQ(module->clashes().size(), 2U);
+  EXPECT_EQ(module->clashes()[0].key, "build_memory_mib");
+  EXPECT_EQ(module->clashes()[1].key, "build_network");
 }
 
 TEST(DockerModule, SwitchedOffMakesNone) {
