@@ -125,7 +125,7 @@ class DockerMatrix : public DockerCase {
   static json plain(json container) {
     auto& labels = container["Config"]["Labels"];
     if (labels.is_object())
-      for (const auto* const name : {"job", "fence", "step", "bottle", "change"})
+      for (const auto* const name : {"build", "job", "fence", "step", "bottle", "change"})
         labels.erase("io.rebottle." + std::string(name));
     const auto short_id = text(at(container, "Id")).substr(0, 12);
     if (text(at(container, "Config", "Hostname")) == short_id) container["Config"]["Hostname"] = "";
