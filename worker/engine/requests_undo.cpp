@@ -52,7 +52,7 @@ Unfit judge(const Candidate& candidate, Milliseconds now) {
                                                   " stands on the bottle now; undo that one first."
                                             : name + " is undone already."};
   if (!standing.kept_until || *standing.kept_until <= now)
-    return {"not_kept", "What " + name + " replaced is not kept any more (keep_old_s); approve a change back instead."};
+    return {"not_kept", "What " + name + " replaced is not kept any more; approve a change back instead."};
   return {};
 }
 
