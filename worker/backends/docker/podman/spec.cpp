@@ -220,7 +220,9 @@ json spec_of(const json& body, const json& old_container, const std::string& nam
   const json& untold = at(old_container, "Podman", "untold");
   for (const auto& row : renamed) {
     const json& value = at(row.section.empty() ? body : host, row.field);
-    if (!is_default(value)) spec[json::json_pointer(std::string(row.to))] = value;
+    // No time to stop is a setting, too: without one Podman gives ten seconds.
+    const bool set = !is_default(value) || (row.field == "StopTimeout" && value.is_number());
+    if (set) spec[json::json_pointer(std::string(row.to))] = value;
   }
   for (const auto& row : own_settings)
     if (!is_default(at(own, row.field))) spec[json::json_pointer(std::string(row.to))] = at(own, row.field);

@@ -22,6 +22,12 @@ json spec_after(const json& container) {
   return spec_of(carried.body, container, "unitdoc.new-1");
 }
 
+TEST(PodmanSpec, NoTimeToStopIsASetting) {
+  const json container = {{"Podman", {{"settings", json::object()}, {"untold", json::object()}}}};
+  EXPECT_EQ(spec_of({{"StopTimeout", 0}}, container, "x")["stop_timeout"], 0);
+  EXPECT_FALSE(spec_of(json::object(), container, "x").contains("stop_timeout"));
+}
+
 TEST(PodmanSpec, HoldsEverySettingOfARealContainer) {
   const auto spec = spec_after(container_as_docker(recorded_container()));
   EXPECT_EQ(spec["name"], "unitdoc.new-1");
