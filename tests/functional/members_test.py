@@ -114,11 +114,13 @@ class Members(Case):
             f"intent:{effect}:{self.helper}:kill", f"effect:{effect}:{self.tracer}:kill")))
 
     def test_killed_in_prepare(self):
-        self.around("pin_image", "create_new", "connect_networks")
+        self.around("pin_image", "create_new")
         self.killed_at("effect:admit:kill", "effect:record:kill")
 
     def test_killed_in_stop(self):
-        self.around("disarm", "stop_old")
+        # The tracer has no restart policy to take away.
+        self.killed_at(*(f"{point}:disarm:{self.helper}:kill" for point in ("intent", "effect")))
+        self.around("stop_old")
 
     def test_killed_in_apply(self):
         self.around("park_old", "take_name")

@@ -27,7 +27,7 @@ verify_timeout_s = 30
 """
 IMAGE = "docker.io/rebottle-demo/busybox:1"
 ARGS = {**case.CHANGE, "snapshot": {"paths": ["/home/agent/notes"]}}
-RESTARTED = (r"State\..*", r"RestartCount", r"NetworkSettings\.SandboxKey",
+RESTARTED = (r"State\..*", r"RestartCount", r"ExecIDs", r"NetworkSettings\.SandboxKey",
              r"NetworkSettings\.(Networks\.[^.]+\.)?(IPAddress|MacAddress|Gateway|IPPrefixLen)")
 
 

@@ -140,7 +140,10 @@ TEST_F(PodmanSuccess, ABottleMadeOverTheApiKeepsItsPathsAndItsAlias) {
               "chmod 640 /data/deep/file"});
   json snapshot = {{"paths", {"/home/agent", "/data/deep", "/nowhere"}}};
   json verify = {{"exec", {"sh", "-c", "hello"}}};
-  auto changed = driver({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}, {"verify", verify}});
+  // A container made over this API without a stop time-out has one of zero.
+  json limits = {{"stop_timeout_s", 5}};
+  auto changed =
+      driver({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}, {"verify", verify}, {"limits", limits}});
   const auto done = changed.run_all();
   ASSERT_EQ(done.outcome, Outcome::done) << changed.failed_at() << ": " << done.message << done.detail;
   EXPECT_EQ(text(at(at(changed.context().facts, "verify_new", "exec"), "output")), "hello\n");
