@@ -267,7 +267,7 @@ TEST_F(Fault, ADiskThatGrowsOnAnothersIsNotCopied) {
 }
 
 TEST_F(Fault, PathsThatAreTooLargeEndTheJobAndLetTheAgentGoOn) {
-  ASSERT_EQ(in_machine("dev-1", "dd if=/dev/zero of=/home/agent/big bs=1024 count=3000 2>/dev/null"), "");
+  ASSERT_EQ(in_machine("dev-1", "yes | head -c 3000000 > /home/agent/big"), "");
   auto args = image_change();
   args["snapshot"] = {{"paths", {"/home/agent"}}, {"max_bytes", 1000000}};
   JobDriver driver(io_, *backend_, context(args));

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -79,8 +80,10 @@ std::string seal_as(const std::filesystem::path& from, const std::filesystem::pa
 }
 
 std::string read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();  // which ends at a read error, as of a process that ends meanwhile, instead of throwing
+  return text.str();
 }
 
 }  // namespace rebottle::worker
