@@ -79,6 +79,7 @@ TEST_F(Success, TheNextChangeBeginsAtTheNewMachineAndRemovesIt) {
   make_bottle();
   JobDriver first(io_, *backend_, context(image_change()));
   ASSERT_EQ(first.run_all().outcome, Outcome::done) << first.failed_at();
+  remove_leftovers(first, State::succeeded);
   current_ = backend_->current(first.context());
   // From now on the settings are known by our own record.
   std::filesystem::remove(config_.spec_dir / "dev-1.json");
