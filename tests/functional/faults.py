@@ -168,6 +168,16 @@ def endless_header(call):
         call.client.sendall(b"X-More: " + b"y" * 1000 + b"\r\n")
 
 
+def endless_log_line(call):
+    """One line, one frame, one JSON text: none of them ends."""
+    call.answer("200 OK", b"", "Transfer-Encoding: chunked")
+    start = b"\x01\0\0\0\xff\xff\xff\xff" if "/build" not in call.target else b'{"stream":"'
+    call.client.sendall(f"{len(start):x}\r\n".encode() + start + b"\r\n")
+    piece = f"{PIECE:x}\r\n".encode() + b"x" * PIECE + b"\r\n"
+    while True:
+        call.client.sendall(piece)
+
+
 def endless_progress(call):
     call.flood(b'{"stream":"still building\\n"}\n' * 1000)
 
