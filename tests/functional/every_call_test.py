@@ -8,7 +8,7 @@ from lane import run_all
 
 LONG = os.environ.get("REBOTTLE_LONG_TESTS") == "ON"  # the whole product of calls and faults
 LANES = 3
-TOGETHER = 8  # faults in one job
+TOGETHER = 12  # faults in one job
 SERVICE = {"attempts_max": 20, "pause_max_ms": 200}
 BUILD = "POST /build"
 OTHERS = "GET /containers/ID/json"  # as many of them as there are other containers on the engine
@@ -53,7 +53,7 @@ def faults_of(number, name, nth):
 
 def ends_alone(name, fault):
     """Whether the fault may change the job's end, so that it is given a job of its own."""
-    return fault == "404" or (name == BUILD and fault == "500")
+    return (fault == "404" and is_reading(name)) or (name == BUILD and fault == "500")
 
 
 def allowed(args, mishaps):
@@ -62,7 +62,7 @@ def allowed(args, mishaps):
     for name, _, fault, _ in mishaps:
         if name == BUILD and fault == "500":
             return {"failed"}  # the engine's word on the Dockerfile
-        if fault == "404":
+        if fault == "404" and is_reading(name):
             ends |= {"failed", "rejected_stale", "rejected_unsupported", "rolled_back"}
     return ends
 

@@ -76,11 +76,11 @@ def exactly(name):
 
 # ---- faults: each a function of the exchange ---------------------------------------------------------------------
 
-def status(line, carried_out=False):
+def status(line, carried_out=False, text="a fault of the test"):
     def fault(call):
         if carried_out:
             call.carry_out()
-        call.answer(line, json.dumps({"message": "a fault of the test"}).encode())
+        call.answer(line, json.dumps({"message": text}).encode())
     return fault
 
 

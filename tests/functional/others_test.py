@@ -189,6 +189,15 @@ def built_image_removed(m):
     m.ends("succeeded", GOOD, "before", CREATE, 1, remove)
 
 
+def parent_image_removed(m):
+    """By a prune while the builder goes on from it; the engine blames the build."""
+    lost = faults.status("500 Internal Server Error", text="unknown parent image ID sha256:0")
+    job_id, job, before = m.lane.run_job(GOOD, lambda proxy: proxy.spoil(faults.exactly(BUILD), lost, 1))
+    m.lane.assertEqual(m.lane.proxy.fired, [(BUILD, 1)])
+    m.expect(job, "succeeded")
+    m.lane.check(job_id, job, before)
+
+
 def pinned_image_untagged(m):
     def remove():
         tag = next(tag for tag in m.engine.images() if tag.startswith(f"rebottle/{m.slug}:prev-"))
@@ -200,7 +209,8 @@ def pinned_image_untagged(m):
 
 BEFORE_STOP = (renamed, paused, stopped, restarted, disconnected, recreated, new_one_removed,
                new_one_removed_when_connected, new_one_started, name_for_the_new_one_taken,
-               name_for_the_parked_one_taken, built_image_removed, pinned_image_untagged)
+               name_for_the_parked_one_taken, built_image_removed, parent_image_removed,
+               pinned_image_untagged)
 
 
 # ---- past the stop: changed, or as it was, or a person is told -------------------------------------------------------
