@@ -272,10 +272,20 @@ awaitable<Performed> restore_path(Engine& engine, const JobView& job, json manif
   call.body_file = job.keep_dir() / text(at(saved, "file"));
   call.deadline = std::chrono::seconds(10 * engine.config.call_timeout_s);
   const auto reply = co_await engine.client.call(std::move(call));
-  if (reply.succeeded()) co_return Performed::done();
-  auto out = failure(reply, "put " + path + " into the changed container");
-  if (out.outcome == Outcome::permanent) out.reason_code = "restore_failed";
-  co_return out;
+  if (!reply.succeeded()) {
+    auto out = failure(reply, "put " + path + " into the changed container");
+    if (out.outcome == Outcome::permanent) out.reason_code = "restore_failed";
+    co_return out;
+  }
+  // The engine says that it has done this by saying nothing; and the path must be there.
+  Call look;
+  look.method = "HEAD";
+  look.target = archive_target(job.new_id(), path);
+  const auto there = co_await engine.client.call(std::move(look));
+  if (there.succeeded() && reply.body.empty()) co_return Performed::done();
+  if (!there.succeeded() && !there.is(404)) co_return failure(there, "look for " + path + " in the changed container");
+  co_return Performed::failed(Outcome::transient, "not_restored", "The engine did not put " + path + " into place.",
+                              {{"path", path}, {"answer", reply.message()}});
 }
 
 }  // namespace
