@@ -1,4 +1,4 @@
-// The JobStore on SQLite: one write connection, one connection for checkpoints, one thread.
+// The JobStore on SQLite: one write connection, two for the sake of the WAL, one thread.
 // Private to schema/. Not here: SQL (job_statements.hpp).
 #pragma once
 
@@ -90,7 +90,7 @@ class SqliteJobStore final : public JobStore {
   };
   // A bound for one answer of claimable(): jobs of unknown backends need no slot.
   static constexpr std::size_t claimable_max = 256;
-  // The file and its companions of the WAL, as they were at open.
+  // The file, its companions of the WAL and the service's lock, as they were at open.
   struct WatchedFile {
     std::filesystem::path path;
     std::optional<FileIdentity> identity;
@@ -119,12 +119,23 @@ class SqliteJobStore final : public JobStore {
   void keep_build_log(const Advance& advance, const BuildLog& log);
 
   void watch_files();
+  // SQLite's result of a checkpoint that copies what no reader needs, and the pages in the WAL and copied back.
+  struct Copied {
+    int code = 0;
+    int in_wal = 0;
+    int copied = 0;
+  };
+  [[nodiscard]] Copied copy_back();
+  void hold_wal();
 
   std::filesystem::path path_;
   Connection connection_;
-  Connection checkpointer_;  // a second connection: see checkpoint()
+  Connection checkpointer_;  // see checkpoint(), as for the next one
+  Connection wal_holder_;
   JobStatements statements_;
   std::vector<WatchedFile> watched_;
+  std::int64_t own_epoch_ = 0;  // 0: none was begun
+  int remaining_pages_ = 0;     // after the last checkpoint
   std::int64_t seen_data_version_ = 0;
   std::int64_t seen_schema_version_ = 0;
 };
