@@ -13,8 +13,33 @@ std::unique_ptr<JobStore> JobStore::open(const std::filesystem::path& path, cons
   return std::make_unique<SqliteJobStore>(path, options);
 }
 
-void SqliteJobStore::transaction(const std::vector<std::function<void()>>& work) {
+std::vector<Job> JobStore::orphans(std::int64_t epoch_id) {
+  std::vector<Job> jobs;
+  for (const auto& working_job : working())
+    if (working_job.epoch_id != epoch_id) jobs.push_back(job(working_job.job_id).value());
+  return jobs;
+}
+
+std::vector<Request> JobStore::pending_requests() {
+  std::vector<Request> requests;
+  for (const auto& pending : requests_pending(0, 1'000'000)) requests.push_back(request(pending.request_id).value());
+  return requests;
+}
+
+// Two services on one database: the lock's file was removed under the older one, which must not touch anything more.
+void SqliteJobStore::begin() {
   connection_.begin();
+  try {
+    if (own_epoch_ == 0 || translated("cannot read the epochs", [&] { return is_newest(own_epoch_); })) return;
+    throw StoreError("a newer service has begun its work on this database; this one stops", SQLITE_ABORT, true);
+  } catch (...) {
+    connection_.rollback();
+    throw;
+  }
+}
+
+void SqliteJobStore::transaction(const std::vector<std::function<void()>>& work) {
+  begin();
   try {
     for (const auto& item : work) run_item(item);
     connection_.commit();
@@ -51,7 +76,7 @@ std::string SqliteJobStore::instance_id() {
 }
 
 std::int64_t SqliteJobStore::begin_epoch(const Epoch& epoch) {
-  return write("cannot begin an epoch", [&] {
+  own_epoch_ = write("cannot begin an epoch", [&] {
     const auto fence = next_fence();
     Use(statements_.insert_epoch)
         .bind(":boot_id", epoch.boot_id)
@@ -65,6 +90,7 @@ std::int64_t SqliteJobStore::begin_epoch(const Epoch& epoch) {
         .run();
     return std::int64_t{connection_.sql().getLastInsertRowid()};
   });
+  return own_epoch_;
 }
 
 void SqliteJobStore::end_epoch(std::int64_t epoch_id, Milliseconds now) {

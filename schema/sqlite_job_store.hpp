@@ -38,7 +38,7 @@ class SqliteJobStore final : public JobStore {
                           const std::string& reason_code, const std::string& message,
                           const std::string& detail) override;
 
-  std::vector<Job> orphans(std::int64_t epoch_id) override;
+  std::vector<WorkingJob> working() override;
   Result<Job> take_over(std::int64_t job_id, std::int64_t epoch_id, statemachine::Event event, statemachine::State to,
                         int crashes, Milliseconds now, const std::string& actor, const std::string& data) override;
   Result<Job> job(std::int64_t job_id) override;
@@ -46,7 +46,8 @@ class SqliteJobStore final : public JobStore {
   std::string current(const std::string& backend, const std::string& bottle) override;
   Result<Job> advance(const Advance& advance) override;
 
-  std::vector<Request> pending_requests() override;
+  std::vector<PendingRequest> requests_pending(std::int64_t after, int limit) override;
+  Result<Request> request(std::int64_t request_id) override;
   void answer(std::int64_t request_id, const std::string& outcome, const std::string& message,
               const std::string& answer, Milliseconds now) override;
   Result<Job> request_cancel(std::int64_t job_id, const std::string& by, Milliseconds now) override;
@@ -100,12 +101,15 @@ class SqliteJobStore final : public JobStore {
   template <class Work>
   auto write(const char* doing, Work&& work) -> decltype(work());
 
+  // Begins a transaction, unless a newer epoch than ours has begun.
+  void begin();
   void run_item(const std::function<void()>& item);
   [[nodiscard]] std::int64_t next_fence();
   [[nodiscard]] bool is_newest(std::int64_t epoch_id);
   [[nodiscard]] std::optional<Job> find_job(std::int64_t job_id);
   [[nodiscard]] Job existing_job(std::int64_t job_id);
   [[nodiscard]] bool is_held(const Job& job, const std::string& target);
+  [[nodiscard]] bool is_frozen(const Approval& approval, Milliseconds now);
   void set_owner(const NewOwner& owner);
 
   // The parts of advance(), each within its transaction.
@@ -144,7 +148,7 @@ template <class Work>
 auto SqliteJobStore::write(const char* doing, Work&& work) -> decltype(work()) {
   return translated(doing, [&] {
     if (connection_.in_transaction()) return work();
-    connection_.begin();
+    begin();
     try {
       if constexpr (std::is_void_v<decltype(work())>) {
         work();
