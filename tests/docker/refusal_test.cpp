@@ -84,27 +84,42 @@ TEST_F(DockerRefusal, LegacyLinksAndForeignVolumesByName) {
                                              ::testing::HasSubstr("HostConfig.VolumesFrom")));
 }
 
-TEST_F(DockerRefusal, ContainersThatShareTheAgentsNamespaces) {
-  auto agent = agent_body();
-  agent["HostConfig"]["IpcMode"] = "shareable";
-  const auto id = start_container(bottle, std::move(agent));
+TEST_F(DockerRefusal, AnAgentThatLivesWithOneThatDoesNotRun) {
   for (const auto* const mode : {"NetworkMode", "PidMode", "IpcMode"}) {
+    auto owner = agent_body();
+    owner["HostConfig"]["IpcMode"] = "shareable";
+    start_container(bottle + "-owner", std::move(owner));
     auto body = agent_body();
-    body["HostConfig"][mode] = "container:" + id;
-    start_container(bottle + "-side", std::move(body));
+    body["HostConfig"][mode] = "container:" + bottle + "-owner";
+    start_container(bottle, std::move(body));
+    call("POST", "/containers/" + bottle + "-owner/stop?t=5");
     const auto done = refused();
-    EXPECT_EQ(done.reason_code, "shared_namespace");
-    EXPECT_EQ(at(done.detail, "shared")[0], (json{{"field", mode}, {"container", bottle + "-side"}}));
-    call("DELETE", "/containers/" + bottle + "-side?force=1");
+    EXPECT_EQ(done.reason_code, "shared_namespace") << mode << done.message;
+    EXPECT_EQ(at(done.detail, "shared")[0], (json{{"field", mode}, {"container", bottle + "-owner"}}));
+    call("DELETE", "/containers/" + bottle + "?force=1");
+    call("DELETE", "/containers/" + bottle + "-owner?force=1");
   }
 }
 
-TEST_F(DockerRefusal, AnAgentInTheNamespaceOfAnother) {
-  start_container(bottle + "-side", agent_body());
+TEST_F(DockerRefusal, AMemberThatRunsWhileTheAgentItLivesWithDoesNot) {
+  start_container(bottle, agent_body());
   auto body = agent_body();
-  body["HostConfig"]["NetworkMode"] = "container:" + bottle + "-side";
-  start_container(bottle, std::move(body));
-  EXPECT_EQ(refused().reason_code, "shared_namespace");
+  body["HostConfig"]["NetworkMode"] = "container:" + bottle;
+  start_container(bottle + "-side", std::move(body));
+  call("POST", "/containers/" + bottle + "/stop?t=5");
+  const auto done = refused();
+  EXPECT_EQ(done.reason_code, "shared_namespace") << done.message;
+  EXPECT_EQ(text(at(done.detail, "container")), bottle + "-side");
+}
+
+TEST_F(DockerRefusal, ALegacyLinkToTheAgent) {
+  start_container(bottle, agent_body());
+  auto body = agent_body();
+  body["HostConfig"]["Links"] = {bottle + ":agent"};
+  start_container(bottle + "-side", std::move(body));
+  const auto done = refused();
+  EXPECT_EQ(done.reason_code, "shared_namespace");
+  EXPECT_EQ(at(done.detail, "shared")[0], (json{{"field", "Links"}, {"container", bottle + "-side"}}));
 }
 
 TEST_F(DockerRefusal, ChangesThatReachOutsideTheImages) {

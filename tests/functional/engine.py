@@ -1,10 +1,12 @@
 # A small Engine API client for tests: makes bottles, looks at them, removes them again.
 # Not here: anything of rebottle; what it says about a container comes from the engine alone.
 import http.client
+import io
 import json
 import os
 import re
 import socket
+import tarfile
 import urllib.parse
 
 IMAGE = "rebottle-demo/busybox:1"
@@ -83,6 +85,23 @@ class Engine:
         output = self.call("POST", f"/exec/{made}/start", {"Detach": False, "Tty": True})
         code = self.call("GET", f"/exec/{made}/json")["ExitCode"]
         return code, output.decode(errors="replace").replace("\r\n", "\n")
+
+    def put_program(self, name, path, text):
+        """An executable file in the writable layer of a container."""
+        archive, content = io.BytesIO(), text.encode()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+        connection = UnixConnection(self.path)
+        try:
+            connection.request("PUT", f"{API}/containers/{name}/archive?path=/", archive.getvalue(),
+                               {"Content-Type": "application/x-tar"})
+            answer = connection.getresponse()
+            if answer.status >= 400:
+                raise EngineError(answer.status, answer.read().decode(errors="replace"))
+        finally:
+            connection.close()
 
     def images(self):
         """{reference: image id} of all tagged images."""

@@ -3,6 +3,7 @@
 import json
 import unittest
 
+import poll
 from case import CHANGE, Case
 from proxy import RecordingProxy
 from worker import Worker
@@ -48,10 +49,17 @@ class Refusal(Case):
 
     def test_shared_namespace(self):
         bottle = self.bottle()
-        self.engine.create(bottle.slug + "-sharer", {
+        owner = self.engine.create(bottle.slug + "-owner", {
             "Image": "rebottle-demo/busybox:1", "Cmd": ["sleep", "1000"],
-            "HostConfig": {"NetworkMode": f"container:{bottle.id}"}})
-        self.check("shared_namespace", bottle=bottle)
+            "HostConfig": {"NetworkMode": bottle.network}})
+        self.engine.call("DELETE", f"/containers/{bottle.id}", force=1, v=1)
+        bottle.id = self.engine.create(bottle.slug, {
+            "Image": "rebottle-demo/busybox:1", "Cmd": ["sleep", "1000"],
+            "HostConfig": {"NetworkMode": f"container:{owner}"}})
+        self.engine.call("POST", f"/containers/{owner}/kill")
+        poll.until(lambda: not self.engine.inspect(owner)["State"]["Running"], "the owner ends")
+        job = self.check("shared_namespace", bottle=bottle)
+        self.assertIn(bottle.slug + "-owner", job["message"])
 
     def test_what_is_not_carried_over_is_named(self):
         lender = self.bottle()

@@ -75,7 +75,9 @@ Performed JobDriver::settle(const Effect& effect, Direction direction) {
 }
 
 Performed JobDriver::run_step(State step) {
-  for (const auto& effect : backend_->effects(context_, step)) {
+  // A fact may add effects behind the one that made it.
+  for (std::size_t i = 0; i < backend_->effects(context_, step).size(); ++i) {
+    const auto effect = backend_->effects(context_, step)[i];
     auto performed = settle(effect, Direction::forward);
     if (performed.outcome != Outcome::done) {
       failed_at_ = effect.name;

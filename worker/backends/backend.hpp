@@ -106,8 +106,8 @@ class Backend {
   // One row per kind. Never throws for an absent engine: that is an unsupported row with its reason.
   virtual awaitable<std::vector<schema::Capability>> probe() = 0;
 
-  // The effects of a forward step in order, or for State::rollback the proofs that end it. May depend on the facts
-  // of earlier steps, never on the world; the same context gives the same list.
+  // The effects of a forward step in order, or for State::rollback the proofs that end it. May depend on the facts,
+  // never on the world; the same context gives the same list. What a fact adds comes after the effect that made it.
   [[nodiscard]] virtual std::vector<Effect> effects(const JobContext& job, State step) const = 0;
 
   // What is true now. For Direction::undo, `present` means that the effect is taken back. The first effect of

@@ -132,6 +132,7 @@ Section docker_keys(docker::DockerConfig& to) {
       absolute_path("socket", to.socket),
       text("container", to.container, check_template),
       text("label", to.label),
+      text("side_label", to.side_label),
       whole("concurrency", to.concurrency, 1, 1000),
       text("builder", to.builder, check_builder),
       text("build_network", to.build_network, check_not_empty),

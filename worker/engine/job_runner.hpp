@@ -46,6 +46,8 @@ class JobRunner {
   // Empty if the service halts the job.
   awaitable<std::optional<StepEnd>> attempt();
   [[nodiscard]] std::variant<std::vector<StepItem>, StepEnd> plan_step();
+  // The effect that was just closed may have added others to the step.
+  void follow_facts(StepCursor& cursor);
   awaitable<void> perform(StepCursor& cursor);
   awaitable<Performed> call(StepItem item);
   awaitable<void> wait_for_interrupt();

@@ -94,7 +94,10 @@ awaitable<std::optional<StepEnd>> JobRunner::attempt() {
       cursor.observed(seen);
     }
     auto closed = cursor.take_closed();
-    if (closed) co_await note_closed(std::move(*closed));
+    if (closed) {
+      co_await note_closed(std::move(*closed));
+      follow_facts(cursor);
+    }
     if (cursor.want() == StepCursor::Want::end) break;
     // Between an answer that proves nothing and the look at the world there is no boundary.
     if (cursor.in_doubt()) continue;
@@ -106,6 +109,12 @@ awaitable<std::optional<StepEnd>> JobRunner::attempt() {
     }
   }
   co_return cursor.end();
+}
+
+void JobRunner::follow_facts(StepCursor& cursor) {
+  if (job_.state == State::rollback) return;  // what is undone adds nothing
+  auto plan = plan_step();
+  if (auto* items = std::get_if<std::vector<StepItem>>(&plan)) cursor.follow(std::move(*items));
 }
 
 awaitable<void> JobRunner::perform(StepCursor& cursor) {

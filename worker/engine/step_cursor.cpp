@@ -2,7 +2,9 @@
 // Not here: what follows from the step's end (statemachine/policy.cpp).
 #include "worker/engine/step_cursor.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 namespace rebottle::worker {
@@ -107,6 +109,15 @@ void StepCursor::performed(const Performed& done) {
     want_ = Want::observe;
   else
     stop(done.outcome, done.reason_code, done.message, done.detail);
+}
+
+void StepCursor::follow(std::vector<StepItem> items) {
+  // A backend that changes what is behind us would have it skipped.
+  const auto same = [](const StepItem& before, const StepItem& now) { return before.effect.name == now.effect.name; };
+  const auto done = std::span(items_).first(std::min(at_, items_.size()));
+  if (items.size() < done.size() || !std::ranges::equal(done, std::span(items).first(done.size()), same)) std::abort();
+  items_ = std::move(items);
+  want_ = at_ < items_.size() ? Want::observe : Want::end;
 }
 
 std::optional<StepCursor::Closed> StepCursor::take_closed() { return std::exchange(closed_, std::nullopt); }

@@ -65,6 +65,9 @@ class StepCursor {
   void observed(const Observed& seen);
   void performed(const Performed& done);
 
+  // The list as the fact of the effect that was just closed makes it: the same up to there, new after it.
+  void follow(std::vector<StepItem> items);
+
   // The effect that the last call proved done, once.
   [[nodiscard]] std::optional<Closed> take_closed();
   [[nodiscard]] const StepEnd& end() const { return end_; }

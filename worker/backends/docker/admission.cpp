@@ -142,15 +142,13 @@ json networks_of(const Target& target) {
   return out;
 }
 
-json baseline_of(const JobView& job, const Target& target, const KeptPaths& paths, const json& current) {
+// What is recorded of each container that is recreated.
+json baseline_of(const Target& target) {
   const json& container = target.container;
-  const Names names = names_of(job.context.bottle, container_name(container), job.context.job_key);
   return {{"container_id", at(container, "Id")},
-          {"name", names.container},
+          {"name", container_name(container)},
           {"image_id", at(container, "Image")},
           {"image", at(container, "Config", "Image")},
-          {"image_user", text(at(target.image, "Config", "User"))},
-          {"earlier_tags", earlier_tags(target.image, names)},
           {"running", at(container, "State", "Running") == true},
           {"started_at", at(container, "State", "StartedAt")},
           {"restart_count", at(container, "RestartCount")},
@@ -158,10 +156,37 @@ json baseline_of(const JobView& job, const Target& target, const KeptPaths& path
           {"restart_policy", at(container, "HostConfig", "RestartPolicy")},
           {"stop_timeout_s", at(container, "Config", "StopTimeout")},
           {"networks", networks_of(target)},
-          {"fingerprint", fingerprint(container)},
-          {"paths", paths.kept},
-          {"paths_skipped", paths.skipped},
-          {"current_image_id", current}};
+          {"fingerprint", fingerprint(container)}};
+}
+
+json baseline_of_dependent(const Target& target) {
+  json out = baseline_of(target);
+  json& shares = out["shares"] = json::array();
+  for (const auto& share : target.shares) shares.push_back({{"field", share.field}, {"owner", share.owner}});
+  return out;
+}
+
+json baseline_of_side(const json& container) {
+  return {{"container_id", at(container, "Id")},
+          {"name", container_name(container)},
+          {"running", at(container, "State", "Running") == true},
+          {"health", text(at(at(container, "State", "Health"), "Status"))}};
+}
+
+json baseline_of_bottle(const JobView& job, const TargetFound& found, const KeptPaths& paths, const json& current) {
+  const Target& agent = found.target;
+  const Names names = names_of(job.context.bottle, container_name(agent.container), job.context.job_key);
+  json out = baseline_of(agent);
+  out["image_user"] = text(at(agent.image, "Config", "User"));
+  out["earlier_tags"] = earlier_tags(agent.image, names);
+  out["paths"] = paths.kept;
+  out["paths_skipped"] = paths.skipped;
+  out["current_image_id"] = current;
+  json& members = out["members"] = json::array();
+  for (const auto& dependent : found.dependents) members.push_back(baseline_of_dependent(dependent));
+  json& sides = out["sides"] = json::array();
+  for (const auto& side : found.sides) sides.push_back(baseline_of_side(side));
+  return out;
 }
 
 bool is_under(const std::string& path, const std::string& place) {
@@ -249,7 +274,7 @@ awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction
   const auto current = co_await see_image(engine, job.names.tag_current);
   if (current.unclear()) co_return failure(current.reply, "inspect the image " + job.names.tag_current);
   json current_id = current.here() ? at(current.doc, "Id") : json();
-  co_return Performed::done(baseline_of(job, found.target, paths, current_id));
+  co_return Performed::done(baseline_of_bottle(job, found, paths, current_id));
 }
 
 awaitable<Observed> observe_recorded_admit(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {

@@ -7,21 +7,26 @@
 #include "worker/backends/docker/carry_over.hpp"
 #include "worker/backends/docker/engine.hpp"
 #include "worker/backends/docker/job_view.hpp"
+#include "worker/backends/docker/members.hpp"
 
 namespace rebottle::worker::docker {
 
-// The bottle's container: by its recorded id once there is one, by configuration before.
+// A container that is recreated.
 struct Target {
   json container;
   json image;
   CarryOver carried;
+  std::vector<Share> shares;  // with other members
 };
 
-// Reads the bottle's container and its image. `refusal` is not `done` when the bottle is not there, in a state that
-// cannot be changed, shares namespaces, or has settings that would be lost.
+// Reads the bottle's container (by its recorded id once there is one, by configuration before), the members that
+// belong to it, and their images. `refusal` is not `done` when the bottle is not there, or when one of those that are
+// recreated is in a state that cannot be changed, cannot be taken apart from others, or would lose settings.
 struct TargetFound {
   Target target;
-  Performed refusal;  // outcome done: `target` is complete
+  std::vector<Target> dependents;  // in the order of their start
+  std::vector<json> sides;         // containers that are only watched
+  Performed refusal;               // outcome done: all of it is complete
 };
 [[nodiscard]] awaitable<TargetFound> find_target(Engine& engine, const JobView& job);
 

@@ -72,7 +72,7 @@ void carry_command(const json& config, const json& image, json& body) {
 json without_inherited(const json& object, const json& inherited) {
   json out = json::object();
   for (const auto& [key, value] : object.items())
-    if (member(inherited, key) != value && !key.starts_with(label::prefix)) out[key] = value;
+    if (member(inherited, key) != value && (!key.starts_with(label::prefix) || key == label::order)) out[key] = value;
   return out;
 }
 
@@ -81,9 +81,11 @@ std::string short_id(const json& container) { return text_of(member(container, "
 void carry_hostname(const json& container, json& body) {
   const json& host_config = member(container, "HostConfig");
   const auto hostname = text_of(member(member(container, "Config"), "Hostname"));
-  const bool of_host = text_of(member(host_config, "UTSMode")) == "host";  // then the engine refuses one
-  if (!hostname.empty() && hostname != short_id(container) && !of_host) body["Hostname"] = hostname;
-  if (of_host) body.erase("Domainname");
+  // Then the engine shows the owner's name, and refuses one.
+  const bool of_other = text_of(member(host_config, "UTSMode")) == "host" ||
+                        text_of(member(host_config, "NetworkMode")).starts_with("container:");
+  if (!hostname.empty() && hostname != short_id(container) && !of_other) body["Hostname"] = hostname;
+  if (of_other) body.erase("Domainname");
 }
 
 void carry_config(const json& container, const json& image_config, CarryOver& out) {

@@ -1,4 +1,4 @@
-// Makes the changed container while the old one still runs: created but not started, then connected.
+// Makes a member's new container while the old one still runs: created but not started, then connected.
 // Not here: which settings go over (carry_over.cpp).
 #include <charconv>
 
@@ -27,7 +27,16 @@ Observed judge_created(const JobView& job, const json& container) {
   return {World::present, created_result(container), {}};
 }
 
-// The configuration that the job's old container has now, as far as it is carried over.
+// A namespace of another member's old container becomes that of its new one.
+void follow_owners(const JobView& job, json& container) {
+  for (const auto& share : at(job.baseline(), "shares")) {
+    const auto owner = job.of(text(at(share, "owner")));
+    container["HostConfig"][text(at(share, "field"))] = "container:" + owner.new_id();
+  }
+}
+
+// The configuration that the member's old container has now, as far as it is carried over. `container` is the old one
+// as the new one is to be.
 awaitable<Performed> carry_now(Engine& engine, const JobView& job, CarryOver& out, json& container) {
   auto old = co_await see_container(engine, job.old_id());
   if (!old.here()) co_return failure(old.reply, "inspect the container " + job.names.container);
@@ -38,15 +47,27 @@ awaitable<Performed> carry_now(Engine& engine, const JobView& job, CarryOver& ou
                                 {{"fields", diff}});
   const auto image = co_await see_image(engine, job.old_image());
   if (!image.here()) co_return failure(image.reply, "inspect the image of " + job.names.container);
+  follow_owners(job, old.doc);
   out = carry_over(old.doc, image.doc);
   container = std::move(old.doc);
   co_return Performed::done();
 }
 
-json create_body(const JobView& job, const CarryOver& carried) {
+// What the new container is made from. A member other than the agent keeps its image, and the name of it as long as
+// that still means the same image.
+awaitable<Performed> image_to_use(Engine& engine, const JobView& job) {
+  if (job.is_agent()) co_return Performed::done(job.image_reference());
+  auto reference = text(at(job.baseline(), "image"));
+  const auto seen = co_await see_image(engine, reference);
+  if (seen.unclear() && !seen.reply.is(400)) co_return failure(seen.reply, "inspect the image " + reference);
+  const bool same = seen.here() && text(at(seen.doc, "Id")) == job.old_image();
+  co_return Performed::done(same ? reference : job.old_image());
+}
+
+json create_body(const JobView& job, const CarryOver& carried, const json& image) {
   json body = carried.body;
-  body["Image"] = job.image_reference();
-  body["Labels"].update(labels_of(job.context, effect::create_new));
+  body["Image"] = image;
+  body["Labels"].update(labels_of(job.context, effect_name(effect::create_new, job.member)));
   return body;
 }
 
@@ -56,9 +77,11 @@ awaitable<Performed> judge_result(Engine& engine, const JobView& job, std::strin
   if (!created.here()) co_return failure(created.reply, "inspect the container " + job.names.created);
   if (text(at(created.doc, "Image")) != job.new_image())
     co_return Performed::failed(Outcome::permanent, "image_moved",
-                                job.image_reference() + " means another image than before.",
+                                text(at(created.doc, "Config", "Image")) + " means another image than before.",
                                 {{"expected", job.new_image()}, {"found", at(created.doc, "Image")}});
-  const auto fields = unfaithful_fields(old_container, created.doc);
+  auto fields = unfaithful_fields(old_container, created.doc);
+  if (at(old_container, "HostConfig", "NetworkMode") != at(created.doc, "HostConfig", "NetworkMode"))
+    fields.emplace_back("HostConfig.NetworkMode");
   if (!fields.empty())
     co_return Performed::failed(Outcome::permanent, "not_carried",
                                 "The engine did not take over settings of the container " + job.names.container + ".",
@@ -129,10 +152,13 @@ awaitable<Observed> observe_create_new(Engine& engine, const JobView& job, Direc
   const std::string own_label = std::string(label::job) + "=" + job.context.job_key;
   const auto listed = co_await list_containers(engine, own_label);
   if (!listed.here()) co_return unclear(listed);
-  if (listed.doc.size() > 1)
-    co_return seen_as(World::foreign, "more than one container carries the label " + own_label);
-  if (listed.doc.size() == 1) {
-    const auto id = text(at(listed.doc[0], "Id"));
+  std::vector<std::string> ids;
+  for (const auto& item : listed.doc)
+    if (text(at(item, "Labels", label::step)) == effect_name(effect::create_new, job.member))
+      ids.push_back(text(at(item, "Id")));
+  if (ids.size() > 1) co_return seen_as(World::foreign, "more than one container carries the label " + own_label);
+  if (ids.size() == 1) {
+    const auto id = ids.front();
     const auto seen = co_await see_container(engine, id);
     if (seen.unclear()) co_return unclear(seen);
     if (seen.here()) co_return judge_created(job, seen.doc);
@@ -148,7 +174,9 @@ awaitable<Performed> perform_create_new(Engine& engine, const JobView& job, Dire
   json old_container;
   const auto ready = co_await carry_now(engine, job, carried, old_container);
   if (ready.outcome != Outcome::done) co_return ready;
-  json body = create_body(job, carried);
+  const auto image = co_await image_to_use(engine, job);
+  if (image.outcome != Outcome::done) co_return image;
+  json body = create_body(job, carried, image.result);
   std::string target = "/containers/create?name=" + percent_encode(job.names.created);
   const auto reply = co_await post_json(engine, std::move(target), std::move(body));
   if (!reply.is(201)) co_return failure(reply, "create the container " + job.names.created);

@@ -94,14 +94,14 @@ class DockerBackend final : public Backend {
   }
 
   awaitable<Observed> observe(const JobContext& job, const Effect& effect, Direction direction) override {
-    const JobView view(engine_.config, job);
+    const JobView view(engine_.config, job, member_of(effect.name));
     const auto observe_it = effect_row(effect.name).observe;
     auto observed = co_await observe_it(engine_, view, direction);
     co_return observed;
   }
 
   awaitable<Performed> perform(const JobContext& job, const Effect& effect, Direction direction) override {
-    const JobView view(engine_.config, job);
+    const JobView view(engine_.config, job, member_of(effect.name));
     const auto perform_it = effect_row(effect.name).perform;
     auto performed = co_await perform_it(engine_, view, direction);
     co_return performed;
@@ -119,10 +119,15 @@ class DockerBackend final : public Backend {
 
   [[nodiscard]] json current(const JobContext& job) const override {
     const JobView view(engine_.config, job);
-    return {{"container", view.names.container},      {"container_id", view.new_id()},
-            {"image", view.image_reference()},        {"image_id", view.new_image()},
-            {"tag", view.names.tag_current},          {"previous_image_id", view.old_image()},
-            {"change", schema::change_word(job.args)}};
+    json members = json::array();
+    for (const auto& dependent : at(view.baseline(), "members")) {
+      const auto member = view.of(text(at(dependent, "name")));
+      members.push_back({{"container", member.names.container}, {"container_id", member.new_id()}});
+    }
+    return {{"container", view.names.container},       {"container_id", view.new_id()},
+            {"image", view.image_reference()},         {"image_id", view.new_image()},
+            {"tag", view.names.tag_current},           {"previous_image_id", view.old_image()},
+            {"change", schema::change_word(job.args)}, {"members", std::move(members)}};
   }
 
   awaitable<Plan> plan(const JobContext& job) override {

@@ -16,6 +16,8 @@ struct DockerConfig {
   std::string container = "{bottle}";
   // … or, when not empty, the one container with this label set to the slug.
   std::string label;
+  // Containers with the same value of this label as the agent are side containers: never touched, but watched.
+  std::string side_label;
   int concurrency = 4;                 // bottles at the same time
   std::string builder = "classic";     // or buildkit
   std::string build_network = "none";  // what RUN steps reach: none, or the name of a network

@@ -1,6 +1,8 @@
 // Facts by meaning. Not here: where they come from.
 #include "worker/backends/docker/job_view.hpp"
 
+#include <algorithm>
+
 #include "worker/backends/docker/dockerfile.hpp"
 #include "worker/backends/docker/engine.hpp"
 #include "worker/backends/docker/text.hpp"
@@ -9,7 +11,8 @@ namespace rebottle::worker::docker {
 namespace {
 
 // The admission knows the name; before it, only a configured name can be told.
-std::string container_of(const DockerConfig& config, const JobContext& context) {
+std::string container_of(const DockerConfig& config, const JobContext& context, std::string_view member) {
+  if (!member.empty()) return std::string(member);
   const auto admitted = text(at(at(context.facts, effect::admit), "name"));
   return admitted.empty() ? container_by_name(config, context.bottle) : admitted;
 }
@@ -20,8 +23,43 @@ std::string container_by_name(const DockerConfig& config, std::string_view bottl
   return config.label.empty() ? replaced(config.container, "{bottle}", bottle) : std::string();
 }
 
-JobView::JobView(const DockerConfig& config, const JobContext& job)
-    : context(job), names(names_of(job.bottle, container_of(config, job), job.job_key)), config_(config) {}
+std::string effect_name(std::string_view effect, std::string_view member) {
+  std::string out(effect);
+  if (!member.empty()) out.append(":").append(member);
+  return out;
+}
+
+std::string_view effect_of(std::string_view effect_name) { return effect_name.substr(0, effect_name.find(':')); }
+
+std::string_view member_of(std::string_view effect_name) {
+  const auto colon = effect_name.find(':');
+  return colon == std::string_view::npos ? std::string_view() : effect_name.substr(colon + 1);
+}
+
+JobView::JobView(const DockerConfig& config, const JobContext& job, std::string_view which)
+    : context(job),
+      member(which),
+      names(names_of(job.bottle, container_of(config, job, which), job.job_key)),
+      config_(config) {
+  const auto all = members();
+  const auto number = std::ranges::find(all, member) - all.begin();
+  if (!is_agent()) names.tag_previous += "." + std::to_string(number);
+}
+
+std::vector<std::string> JobView::members() const {
+  std::vector<std::string> out = {std::string()};
+  for (const auto& dependent : at(fact(effect::admit), "members")) out.push_back(text(at(dependent, "name")));
+  return out;
+}
+
+const json& JobView::baseline() const {
+  static const json null;
+  const json& agent = fact(effect::admit);
+  if (is_agent()) return agent;
+  for (const auto& dependent : at(agent, "members"))
+    if (text(at(dependent, "name")) == member) return dependent;
+  return null;
+}
 
 bool JobView::has_fact(std::string_view effect) const { return context.facts.contains(std::string(effect)); }
 const json& JobView::fact(std::string_view effect) const { return at(context.facts, effect); }
@@ -30,8 +68,9 @@ std::string JobView::old_id() const { return text(at(baseline(), "container_id")
 std::string JobView::old_image() const { return text(at(baseline(), "image_id")); }
 bool JobView::was_running() const { return at(baseline(), "running") == true; }
 
-std::string JobView::new_id() const { return text(at(fact(effect::create_new), "container_id")); }
+std::string JobView::new_id() const { return text(at(own_fact(effect::create_new), "container_id")); }
 std::string JobView::new_image() const {
+  if (!is_agent()) return old_image();
   const auto made_by = builds() ? effect::build_image : imports() ? effect::import_image : effect::resolve_image;
   return text(at(fact(made_by), "image_id"));
 }

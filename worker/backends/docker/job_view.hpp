@@ -1,9 +1,11 @@
-// One job as the steps see it: its context, the names that follow from it, and its facts by meaning.
+// One job as the steps see it, from the side of one member of the bottle: its context, the names that follow from
+// it, and its facts by meaning.
 // Not here: where facts come from (the steps' results).
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "worker/backends/backend.hpp"
 #include "worker/backends/docker/docker_config.hpp"
@@ -33,25 +35,41 @@ inline constexpr std::string_view tag_current = "tag_current";
 inline constexpr std::string_view verify_old = "verify_old";
 }  // namespace effect
 
+// An effect on a member other than the agent carries the member's name: "create_new:proxy".
+[[nodiscard]] std::string effect_name(std::string_view effect, std::string_view member);
+[[nodiscard]] std::string_view effect_of(std::string_view effect_name);
+[[nodiscard]] std::string_view member_of(std::string_view effect_name);
+
 class JobView {
  public:
-  // Refers to both arguments.
-  JobView(const DockerConfig& config, const JobContext& context);
+  // Refers to `config` and `context`. `member` is empty for the agent, else the name of a container that is recreated
+  // with it, as the admission has recorded it.
+  JobView(const DockerConfig& config, const JobContext& context, std::string_view member = {});
 
   const JobContext& context;  // NOLINT: a view
+  std::string member;
   Names names;
+
+  [[nodiscard]] bool is_agent() const { return member.empty(); }
+  // All that are recreated, in the order of their start: the agent first.
+  [[nodiscard]] std::vector<std::string> members() const;
+  [[nodiscard]] JobView of(std::string_view other_member) const { return {config_, context, other_member}; }
 
   [[nodiscard]] bool has_fact(std::string_view effect) const;
   [[nodiscard]] const json& fact(std::string_view effect) const;  // null when the effect is not closed
+  // Of the effect on this member.
+  [[nodiscard]] const json& own_fact(std::string_view effect) const { return fact(effect_name(effect, member)); }
 
-  // The baseline, recorded by the admission.
-  [[nodiscard]] const json& baseline() const { return fact(effect::admit); }
+  // The member's baseline, recorded by the admission.
+  [[nodiscard]] const json& baseline() const;
   [[nodiscard]] std::string old_id() const;
   [[nodiscard]] std::string old_image() const;
   [[nodiscard]] bool was_running() const;
+  // The agent is started whatever it was, since a change is proved by running it.
+  [[nodiscard]] bool is_started() const { return is_agent() || was_running(); }
 
   [[nodiscard]] std::string new_id() const;
-  [[nodiscard]] std::string new_image() const;           // the id of the image that was built or resolved
+  [[nodiscard]] std::string new_image() const;           // the agent's: of the image that was built or resolved
   [[nodiscard]] std::string image_reference() const;     // what the new container is made from
   [[nodiscard]] bool builds() const;                     // a Dockerfile or commands
   [[nodiscard]] bool imports() const;                    // an image file; else an image is resolved

@@ -2,6 +2,7 @@
 // only tags of ours; an image that is not ours and would vanish with its last tag keeps it.
 #include "worker/backends/docker/leftovers.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "worker/backends/docker/build.hpp"
@@ -143,19 +144,26 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
     out.push_back(leftover(engine, kind, reference));
   };
   if (!job.has_fact(effect::admit)) return out;  // nothing was made before the admission
+  auto members = job.members();
+  std::ranges::reverse(members);  // those that live in another's namespaces before their owner
   // Containers first: an image that one of them uses cannot go.
+  for (const auto& member : members) {
+    const auto view = job.of(member);
+    if (end == State::succeeded)
+      add(kind_parked, {{"container_id", view.old_id()}, {"name", view.names.parked}});
+    else
+      add(kind_created, {{"name", view.names.created}, {"job", job.context.job_key}});
+  }
   if (end == State::succeeded) {
-    add(kind_parked, {{"container_id", job.old_id()}, {"name", job.names.parked}});
     for (const auto& tag : at(job.baseline(), "earlier_tags")) add(kind_tag, {{"tag", tag}});
-  } else {
-    add(kind_created, {{"name", job.names.created}, {"job", job.context.job_key}});
-    if (job.builds()) add(kind_tag, {{"tag", job.names.tag_job}, {"job", job.context.job_key}});
-    if (job.imports())
-      add(kind_tag, {{"tag", job.names.tag_job}, {"loaded", at(job.fact(effect::import_image), "was_there") == false}});
+  } else if (job.builds()) {
+    add(kind_tag, {{"tag", job.names.tag_job}, {"job", job.context.job_key}});
+  } else if (job.imports()) {
+    add(kind_tag, {{"tag", job.names.tag_job}, {"loaded", at(job.fact(effect::import_image), "was_there") == false}});
   }
   if (job.builds() && builder_of(engine.config) == Builder::classic)
     add(kind_build_cache, {{"mark", build_mark(job.context)}});
-  add(kind_tag, {{"tag", job.names.tag_previous}});
+  for (const auto& member : members) add(kind_tag, {{"tag", job.of(member).names.tag_previous}});
   // After a settlement by hand the kept files may be the only copy of what the agent had: a person removes them.
   if (end != State::resolved) add(kind_files, {{"directory", job.context.job_key}});
   return out;

@@ -19,6 +19,7 @@ inline constexpr std::string_view step = "io.rebottle.step";      // the effect 
 inline constexpr std::string_view bottle = "io.rebottle.bottle";  // the slug
 inline constexpr std::string_view build = "io.rebottle.build";    // of what the classic builder makes on its way
 inline constexpr std::string_view change = "io.rebottle.change";  // the sha256 of the approved change
+inline constexpr std::string_view order = "io.rebottle.order";    // a person's: when a member is started, small first
 }  // namespace label
 
 // "rebottle/<bottle>" as a valid repository. Different bottles never share one: a slug that is not valid as it

@@ -58,14 +58,22 @@ awaitable<Plan> make_plan(Engine& engine, JobContext job) {
       if (makes_something(effect)) plan.makes.push_back(effect.summary);
       if (effect.mutates && !makes_something(effect)) plan.changes.push_back(effect.summary);
     }
+  for (const auto& dependent : at(view.baseline(), "members"))
+    plan.changes.push_back("what " + text(at(dependent, "name")) +
+                           " wrote outside of its volumes does not go over to the recreated one");
   for (const auto& leftover : leftovers_of(engine, view, State::succeeded))
     plan.removes.push_back(what_is_removed(leftover, "after success"));
   for (const auto& leftover : leftovers_of(engine, view, State::rolled_back))
     plan.removes.push_back(what_is_removed(leftover, "after a roll-back"));
   plan.irreversible = irreversible(view);
-  plan.detail = {{"container_id", view.old_id()},         {"image_id", view.old_image()},
-                 {"running", view.was_running()},         {"networks", at(view.baseline(), "networks")},
-                 {"paths", at(view.baseline(), "paths")}, {"paths_skipped", at(view.baseline(), "paths_skipped")}};
+  plan.detail = {{"container_id", view.old_id()},
+                 {"image_id", view.old_image()},
+                 {"running", view.was_running()},
+                 {"networks", at(view.baseline(), "networks")},
+                 {"members", at(view.baseline(), "members")},
+                 {"sides", at(view.baseline(), "sides")},
+                 {"paths", at(view.baseline(), "paths")},
+                 {"paths_skipped", at(view.baseline(), "paths_skipped")}};
   co_return plan;
 }
 

@@ -63,12 +63,14 @@ using Perform = awaitable<Performed> (*)(Engine&, const JobView&, Direction);
 [[nodiscard]] awaitable<Performed> perform_verify_new(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Direction direction);
 
-// The new container, seen by its id and proved to be this job's own; `wrong` is set when it is not.
+// The member's new container, seen by its id and proved to be this job's own; `wrong` is set when it is not.
 struct OwnContainer {
   Seen seen;
   Performed wrong;  // of use unless seen.here()
 };
 [[nodiscard]] awaitable<OwnContainer> see_new(Engine& engine, const JobView& job);
+// A permanent failure of a container that does not work, with the engine's evidence and its last words.
+[[nodiscard]] awaitable<Performed> broken(Engine& engine, std::string reason, std::string message, json container);
 // The reason for touching nothing: the thing carries a higher fence than ours.
 [[nodiscard]] bool overtaken(const json& labels, const JobView& job);
 

@@ -1,5 +1,5 @@
-// The switch and its way back: the old container is disarmed, stopped and parked, the new one takes its place and
-// starts. Every undo is the mirror of its effect. Not here: their order (effect_table.cpp).
+// The switch of one member and its way back: the old container is disarmed, stopped and parked, the new one takes its
+// place and starts. Every undo is the mirror of its effect. Not here: their order (effect_table.cpp).
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"
 
@@ -109,9 +109,27 @@ awaitable<Observed> observe_rename(Engine& engine, json container, std::string f
   co_return seen_as(World::absent);
 }
 
+// The namespaces of a container that has ended cannot be joined: its end is the reason, not what the engine says.
+awaitable<Performed> judge_owners(Engine& engine, const JobView& job) {
+  for (const auto& share : at(job.baseline(), "shares")) {
+    const auto owner = job.of(text(at(share, "owner")));
+    const auto own = co_await see_new(engine, owner);
+    if (!own.seen.here()) co_return own.wrong;
+    const json& state = at(own.seen.doc, "State");
+    const bool restarted = at(state, "Restarting") == true || at(own.seen.doc, "RestartCount") != 0;
+    if (!job.is_started() || (at(state, "Running") == true && !restarted)) continue;
+    std::string reason = "exited";
+    auto message =
+        "The container " + owner.names.container + " ended before " + job.names.container + " could join it.";
+    auto out = co_await broken(engine, std::move(reason), std::move(message), own.seen.doc);
+    co_return out;
+  }
+  co_return Performed::done();
+}
+
 Performed two_agents(const std::string& running) {
   return Performed::failed(Outcome::transient, "other_one_runs",
-                           "The container " + running + " runs: two agents must not run at once.",
+                           "The container " + running + " runs: the old and the new one must not run at once.",
                            {{"container_id", running}});
 }
 
@@ -212,7 +230,8 @@ awaitable<Observed> observe_start_new(Engine& engine, const JobView& job, Direct
   const json& policy = at(own.seen.doc, "HostConfig", "RestartPolicy");
   const bool running = is_running(own.seen.doc);
   if (direction == Direction::undo) co_return present_if(!running && same_policy(policy, no_restart()));
-  if (!running || !same_policy(policy, at(job.baseline(), "restart_policy"))) co_return seen_as(World::absent);
+  const bool right_state = running || !job.is_started();
+  if (!right_state || !same_policy(policy, at(job.baseline(), "restart_policy"))) co_return seen_as(World::absent);
   json result = {{"started_at", at(own.seen.doc, "State", "StartedAt")},
                  {"restart_count", at(own.seen.doc, "RestartCount")}};
   co_return Observed{World::present, std::move(result), {}};
@@ -226,6 +245,8 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
     const auto old = co_await see_container(engine, job.old_id());
     if (old.unclear()) co_return failure(old.reply, "inspect the old container");
     if (old.here() && is_running(old.doc)) co_return two_agents(job.old_id());
+    const auto owners = co_await judge_owners(engine, job);
+    if (owners.outcome != Outcome::done) co_return owners;
   }
   if (!forward) {
     // First the stop: the policy of a container that is between two crashes cannot be set.
@@ -235,7 +256,7 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
   }
   json policy = forward ? at(job.baseline(), "restart_policy") : no_restart();
   auto armed = co_await set_restart_policy(engine, job.new_id(), std::move(policy));
-  if (armed.outcome != Outcome::done || !forward) co_return armed;
+  if (armed.outcome != Outcome::done || !forward || !job.is_started()) co_return armed;
   auto out = co_await start(engine, job.new_id());
   if (out.outcome != Outcome::done) co_return out;
   const auto started = co_await see_container(engine, job.new_id());

@@ -1,4 +1,4 @@
-// Finds the bottle's container and judges whether it can be changed at all.
+// Finds the bottle's containers and judges whether they can be changed at all.
 // Not here: what is asked of this job in particular (admission.cpp).
 #include <algorithm>
 
@@ -104,49 +104,33 @@ Performed judge_state(const json& container) {
   return Performed::done();
 }
 
-// "container:<id or name>" that means `container`.
-bool refers_to(const json& mode, const json& container) {
-  const auto value = text(mode);
-  constexpr std::string_view mark = "container:";
-  if (!value.starts_with(mark)) return false;
-  const auto reference = value.substr(mark.size());
-  const auto id = text(at(container, "Id"));
-  return reference == container_name(container) || (reference.size() >= 12 && id.starts_with(reference));
-}
+// All other containers of the engine but those that a job has put aside.
+struct Others {
+  std::vector<json> containers;
+  Performed refusal;
+};
 
-constexpr std::array<std::string_view, 3> namespace_modes = {"NetworkMode", "PidMode", "IpcMode"};
-
-Performed shared(const json& container, json with) {
-  return unsupported("shared_namespace",
-                     "The container " + container_name(container) +
-                         " shares a namespace with another container; changing one of them would break the other.",
-                     {{"container", container_name(container)}, {"shared", std::move(with)}});
-}
-
-awaitable<Performed> judge_namespaces(Engine& engine, json container) {
-  json with = json::array();
-  for (const auto mode : namespace_modes) {
-    const auto value = text(at(container, "HostConfig", mode));
-    if (value.starts_with("container:")) with.push_back({{"field", mode}, {"container", value.substr(10)}});
-  }
+awaitable<Others> see_others(Engine& engine, std::string own_id) {
+  Others out;
+  out.refusal = Performed::done();
   std::string any_label;
   const auto listed = co_await list_containers(engine, any_label);
-  if (!listed.here()) co_return unasked(listed, "list the containers");
+  if (!listed.here()) {
+    out.refusal = unasked(listed, "list the containers");
+    co_return out;
+  }
   for (const auto& item : listed.doc) {
     const auto id = text(at(item, "Id"));
-    if (id == text(at(container, "Id"))) continue;
-    const auto other = co_await see_container(engine, id);
+    if (id == own_id || set_aside(item, listed.doc)) continue;
+    auto other = co_await see_container(engine, id);
     if (other.gone()) continue;
-    if (!other.here()) co_return unasked(other, "inspect the other containers");
-    for (const auto mode : namespace_modes)
-      if (refers_to(at(other.doc, "HostConfig", mode), container))
-        with.push_back({{"field", mode}, {"container", container_name(other.doc)}});
-    // "/agent:/other/alias"
-    for (const auto& link : at(other.doc, "HostConfig", "Links"))
-      if (text(link).starts_with("/" + container_name(container) + ":"))
-        with.push_back({{"field", "Links"}, {"container", container_name(other.doc)}});
+    if (!other.here()) {
+      out.refusal = unasked(other, "inspect the other containers");
+      co_return out;
+    }
+    out.containers.push_back(std::move(other.doc));
   }
-  co_return with.empty() ? Performed::done() : shared(container, std::move(with));
+  co_return out;
 }
 
 Performed judge_carried(const CarryOver& carried, const std::string& name) {
@@ -155,6 +139,23 @@ Performed judge_carried(const CarryOver& carried, const std::string& name) {
   for (const auto& field : carried.refused) fields += (fields.empty() ? "" : "; ") + field;
   return unsupported("not_carried", "Settings of the container " + name + " would be lost: " + fields + ".",
                      {{"container", name}, {"fields", carried.refused}});
+}
+
+// Everything about a container that is to be recreated, but for who shares with it.
+awaitable<Performed> complete(Engine& engine, Target& target) {
+  const auto state = judge_state(target.container);
+  if (state.outcome != Outcome::done) co_return state;
+  const auto name = container_name(target.container);
+  const auto image_id = text(at(target.container, "Image"));
+  auto image = co_await see_image(engine, image_id);
+  if (image.unclear()) co_return unasked(image, "inspect the image of " + name);
+  if (image.gone())
+    co_return Performed::failed(Outcome::permanent, "image_absent",
+                                "The image " + image_id + " of the container " + name + " is not there any more.",
+                                {{"image_id", image_id}, {"container", name}});
+  target.image = std::move(image.doc);
+  target.carried = carry_over(target.container, target.image);
+  co_return judge_carried(target.carried, name);
 }
 
 }  // namespace
@@ -178,26 +179,25 @@ awaitable<TargetFound> find_target(Engine& engine, const JobView& job) {
   if (!seen.here()) co_return out;
   out.target.container = std::move(seen.doc);
 
-  out.refusal = judge_state(out.target.container);
-  if (out.refusal.outcome != Outcome::done) co_return out;
-  json container = out.target.container;
-  auto alone = co_await judge_namespaces(engine, std::move(container));
-  out.refusal = std::move(alone);
+  auto completed = co_await complete(engine, out.target);
+  out.refusal = std::move(completed);
   if (out.refusal.outcome != Outcome::done) co_return out;
 
-  const auto image_id = text(at(out.target.container, "Image"));
-  auto image = co_await see_image(engine, image_id);
-  if (image.unclear()) {
-    out.refusal = unasked(image, "inspect the container's image");
-  } else if (image.gone()) {
-    out.refusal = Performed::failed(Outcome::permanent, "image_absent",
-                                    "The image " + image_id + " of the container is not there any more.",
-                                    {{"image_id", image_id}});
+  auto own_id = text(at(out.target.container, "Id"));
+  auto others = co_await see_others(engine, std::move(own_id));
+  out.refusal = std::move(others.refusal);
+  if (out.refusal.outcome != Outcome::done) co_return out;
+  auto members = find_members(out.target.container, others.containers, engine.config.side_label);
+  out.sides = std::move(members.sides);
+  out.refusal = std::move(members.refusal);
+  for (auto& dependent : members.dependents) {
+    if (out.refusal.outcome != Outcome::done) co_return out;
+    auto& target = out.dependents.emplace_back();
+    target.container = std::move(dependent.container);
+    target.shares = std::move(dependent.shares);
+    auto one = co_await complete(engine, target);
+    out.refusal = std::move(one);
   }
-  if (!image.here()) co_return out;
-  out.target.image = std::move(image.doc);
-  out.target.carried = carry_over(out.target.container, out.target.image);
-  out.refusal = judge_carried(out.target.carried, container_name(out.target.container));
   co_return out;
 }
 

@@ -1,4 +1,4 @@
-// The proofs: that the changed container works, and after a roll-back that the old one is no worse than before.
+// The proofs: that the changed bottle works, and after a roll-back that the old one is no worse than before.
 // Not here: commands inside the container (exec.cpp).
 #include <algorithm>
 #include <set>
@@ -24,71 +24,137 @@ json last_probe(const json& container) {
           {"output", last_part(clean_text(text(at(log.back(), "Output"))), 1000)}};
 }
 
-awaitable<Performed> broken(Engine& engine, std::string reason, std::string message, json container) {
-  const json& state = at(container, "State");
-  json detail = {{"status", at(state, "Status")},
-                 {"exit_code", at(state, "ExitCode")},
-                 {"error", at(state, "Error")},
-                 {"oom_killed", at(state, "OOMKilled")},
-                 {"started_at", at(state, "StartedAt")},
-                 {"finished_at", at(state, "FinishedAt")},
-                 {"restart_count", at(container, "RestartCount")}};
-  if (auto probe = last_probe(container); !probe.is_null()) detail["health_probe"] = std::move(probe);
-  auto log = co_await last_log_lines(engine, std::move(container));
-  detail["log"] = std::move(log);
-  co_return Performed::failed(Outcome::permanent, std::move(reason), std::move(message), std::move(detail));
-}
-
-// One look at the changed container, against the first one.
+// One look at a new container, against the first one.
 struct Look {
   std::string reason;  // not empty: it is broken
   std::string message;
   bool healthy = false;
 };
 
-Look judge(const json& container, const std::string& started_at, const json& restart_count) {
+Look judge(const JobView& job, const json& container, const std::string& started_at, const json& restart_count) {
   const json& state = at(container, "State");
-  const auto name = container_name(container);
+  const auto name =
+      (job.is_agent() ? "The changed container " : "The recreated container ") + container_name(container);
   const bool restarted = at(container, "RestartCount") != restart_count || at(state, "Restarting") == true ||
                          text(at(state, "StartedAt")) != started_at;
-  if (restarted) return {"exited", "The changed container " + name + " ended and was restarted.", false};
+  if (restarted) return {"exited", name + " ended and was restarted.", false};
   if (at(state, "Running") != true)
-    return {"exited", "The changed container " + name + " ended with exit code " + at(state, "ExitCode").dump() + ".",
-            false};
-  if (at(state, "Paused") == true) return {"paused", "The changed container " + name + " was paused.", false};
+    return {"exited", name + " ended with exit code " + at(state, "ExitCode").dump() + ".", false};
+  if (at(state, "Paused") == true) return {"paused", name + " was paused.", false};
+  // An unchanged container need not be healthier than it was.
+  if (!job.is_agent() && text(at(job.baseline(), "health")) != "healthy") return {{}, {}, true};
   const auto health = health_of(container);
-  if (health == "unhealthy") return {"unhealthy", "The changed container " + name + " is unhealthy.", false};
+  if (health == "unhealthy") return {"unhealthy", name + " is unhealthy.", false};
   return {{}, {}, health.empty() || health == "none" || health == "healthy"};
 }
 
-// Looks again and again until the container has been stable and healthy for long enough. Result: {started_at, health}.
+// A new container that is watched, and how it looked first.
+struct Watched {
+  JobView job;
+  std::string started_at;
+  json restart_count;
+  std::string health;
+};
+
+std::vector<Watched> all_started(const JobView& job) {
+  std::vector<Watched> out;
+  for (const auto& member : job.members()) {
+    const auto view = job.of(member);
+    if (!view.is_started()) continue;
+    const json& started = view.own_fact(effect::start_new);
+    out.push_back({view, text(at(started, "started_at")), at(started, "restart_count"), {}});
+  }
+  return out;
+}
+
+// Done with {healthy}; everything else: it is broken, or could not be asked.
+awaitable<Performed> look_at(Engine& engine, Watched& watched) {
+  const auto own = co_await see_new(engine, watched.job);
+  if (!own.seen.here()) co_return own.wrong;
+  const auto& container = own.seen.doc;
+  if (watched.started_at.empty()) {
+    watched.started_at = text(at(container, "State", "StartedAt"));
+    watched.restart_count = at(container, "RestartCount");
+  }
+  watched.health = health_of(container);
+  auto look = judge(watched.job, container, watched.started_at, watched.restart_count);
+  if (!look.reason.empty()) {
+    auto out = co_await broken(engine, std::move(look.reason), std::move(look.message), container);
+    co_return out;
+  }
+  json result = {{"healthy", look.healthy}};
+  co_return Performed::done(std::move(result));
+}
+
+awaitable<Performed> not_healthy_in_time(Engine& engine, const Watched& watched) {
+  const auto own = co_await see_new(engine, watched.job);
+  if (!own.seen.here()) co_return own.wrong;
+  std::string reason = "not_healthy_in_time";
+  auto message = "The container " + watched.job.names.container + " did not become healthy in time.";
+  auto out = co_await broken(engine, std::move(reason), std::move(message), own.seen.doc);
+  co_return out;
+}
+
+// In what side containers are worse than in the baseline, as a list; empty: in nothing. One that was down before is
+// no matter.
+awaitable<Performed> worse_sides(Engine& engine, const JobView& job) {
+  json out = json::array();
+  for (const auto& side : at(job.baseline(), "sides")) {
+    if (at(side, "running") != true) continue;
+    const auto seen = co_await see_container(engine, text(at(side, "container_id")));
+    if (seen.unclear()) co_return failure(seen.reply, "inspect the side container " + text(at(side, "name")));
+    const json& state = at(seen.doc, "State");
+    const bool runs = at(state, "Running") == true && at(state, "Restarting") != true && at(state, "Paused") != true;
+    json worse = {{"container", at(side, "name")}, {"container_id", at(side, "container_id")}};
+    if (!runs) {
+      worse.update(
+          {{"field", "Running"}, {"before", true}, {"now", seen.gone() ? json("removed") : at(state, "Status")}});
+      out.push_back(std::move(worse));
+    } else if (at(side, "health") == "healthy" && health_of(seen.doc) != "healthy") {
+      worse.update({{"field", "health"}, {"before", "healthy"}, {"now", health_of(seen.doc)}});
+      out.push_back(std::move(worse));
+    }
+  }
+  co_return Performed::done(std::move(out));
+}
+
+Performed side_failed(const json& worse) {
+  return Performed::failed(
+      Outcome::permanent, "side_container_failed",
+      "The side container " + text(at(worse.front(), "container")) + " worked before the change and does not any more.",
+      {{"worse", worse}});
+}
+
+json result_of(const std::vector<Watched>& all, seconds stable) {
+  json result = {{"started_at", all.front().started_at}, {"health", all.front().health}, {"stable_s", stable.count()}};
+  for (const auto& one : all)
+    if (!one.job.is_agent())
+      result["members"][one.job.member] = {{"started_at", one.started_at}, {"health", one.health}};
+  return result;
+}
+
+// Looks again and again until all have been stable and healthy for long enough. Result: {started_at, health, …}.
 awaitable<Performed> wait_until_proved(Engine& engine, const JobView& job, Clock::time_point deadline, seconds stable) {
   const auto began = Clock::now();
-  std::string started_at = text(at(job.fact(effect::start_new), "started_at"));
-  json restart_count = at(job.fact(effect::start_new), "restart_count");
+  auto all = all_started(job);
   while (true) {
-    const auto own = co_await see_new(engine, job);
-    if (!own.seen.here()) co_return own.wrong;
-    const auto& container = own.seen.doc;
-    if (started_at.empty()) {
-      started_at = text(at(container, "State", "StartedAt"));
-      restart_count = at(container, "RestartCount");
+    const Watched* unhealthy = nullptr;
+    for (auto& one : all) {
+      auto look = co_await look_at(engine, one);
+      if (look.outcome != Outcome::done) co_return look;
+      if (unhealthy == nullptr && look.result["healthy"] != true) unhealthy = &one;
     }
-    auto look = judge(container, started_at, restart_count);
-    if (!look.reason.empty()) {
-      auto out = co_await broken(engine, std::move(look.reason), std::move(look.message), container);
-      co_return out;
-    }
-    if (look.healthy && Clock::now() - began >= stable) {
-      json result = {{"started_at", started_at}, {"health", health_of(container)}, {"stable_s", stable.count()}};
+    auto sides = co_await worse_sides(engine, job);
+    if (sides.outcome != Outcome::done) co_return sides;
+    if (unhealthy == nullptr && sides.result.empty() && Clock::now() - began >= stable) {
+      auto result = result_of(all, stable);
       co_return Performed::done(std::move(result));
     }
-    if (Clock::now() >= deadline) {
-      std::string reason = "not_healthy_in_time";
-      std::string message = "The changed container did not become healthy in time.";
-      auto out = co_await broken(engine, std::move(reason), std::move(message), container);
+    if (Clock::now() >= deadline && unhealthy != nullptr) {
+      auto out = co_await not_healthy_in_time(engine, *unhealthy);
       co_return out;
     }
+    if (Clock::now() >= deadline && !sides.result.empty()) co_return side_failed(sides.result);
     co_await pause_for(look_again);
   }
 }
@@ -104,11 +170,12 @@ awaitable<Performed> run_verify_command(Engine& engine, const JobView& job, Cloc
                               ran.result);
 }
 
-// What is worse than the baseline; empty: nothing.
+// In what an old container is worse than in the baseline; empty: in nothing.
 json worse_than_before(const JobView& job, const json& container) {
   json out = json::array();
-  const auto compare = [&out](std::string_view field, const json& before, const json& now) {
-    if (before != now) out.push_back({{"field", field}, {"before", before}, {"now", now}});
+  const auto compare = [&](std::string_view field, const json& before, const json& now) {
+    if (before == now) return;
+    out.push_back({{"container", job.names.container}, {"field", field}, {"before", before}, {"now", now}});
   };
   const json& state = at(container, "State");
   compare("Name", job.names.container, container_name(container));
@@ -125,7 +192,44 @@ json worse_than_before(const JobView& job, const json& container) {
   return out;
 }
 
+// Done with what the agent is now and, in "worse", everything in which the bottle is not as it was.
+awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job) {
+  json result = json::object();
+  json worse = json::array();
+  const auto members = job.members();
+  for (const auto& member : members) {
+    const auto view = job.of(member);
+    const auto old = co_await see_container(engine, view.old_id());
+    if (!old.here()) co_return failure(old.reply, "inspect the old container " + view.names.container);
+    for (auto& one : worse_than_before(view, old.doc)) worse.push_back(std::move(one));
+    if (view.is_agent())
+      result = {{"container_id", view.old_id()},
+                {"started_at", at(old.doc, "State", "StartedAt")},
+                {"health", health_of(old.doc)}};
+  }
+  auto sides = co_await worse_sides(engine, job);
+  if (sides.outcome != Outcome::done) co_return sides;
+  for (auto& one : sides.result) worse.push_back(std::move(one));
+  result["worse"] = std::move(worse);
+  co_return Performed::done(std::move(result));
+}
+
 }  // namespace
+
+awaitable<Performed> broken(Engine& engine, std::string reason, std::string message, json container) {
+  const json& state = at(container, "State");
+  json detail = {{"status", at(state, "Status")},
+                 {"exit_code", at(state, "ExitCode")},
+                 {"error", at(state, "Error")},
+                 {"oom_killed", at(state, "OOMKilled")},
+                 {"started_at", at(state, "StartedAt")},
+                 {"finished_at", at(state, "FinishedAt")},
+                 {"restart_count", at(container, "RestartCount")}};
+  if (auto probe = last_probe(container); !probe.is_null()) detail["health_probe"] = std::move(probe);
+  auto log = co_await last_log_lines(engine, std::move(container));
+  detail["log"] = std::move(log);
+  co_return Performed::failed(Outcome::permanent, std::move(reason), std::move(message), std::move(detail));
+}
 
 awaitable<Performed> perform_verify_new(Engine& engine, const JobView& job, Direction /*direction*/) {
   const auto& wanted = job.context.args.verify;
@@ -146,20 +250,20 @@ awaitable<Performed> perform_verify_new(Engine& engine, const JobView& job, Dire
 awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Direction /*direction*/) {
   const auto began = Clock::now();
   const auto deadline = began + seconds(engine.config.verify_timeout_s);
-  const seconds stable(job.was_running() ? engine.config.stable_s : 0);
+  const auto members = job.members();
+  const bool ran = std::ranges::any_of(members, [&](const auto& member) { return job.of(member).was_running(); });
+  const seconds stable(ran ? engine.config.stable_s : 0);
   while (true) {
-    const auto old = co_await see_container(engine, job.old_id());
-    if (!old.here()) co_return failure(old.reply, "inspect the old container");
-    const auto worse = worse_than_before(job, old.doc);
+    auto seen = co_await look_at_old_ones(engine, job);
+    if (seen.outcome != Outcome::done) co_return seen;
+    const json worse = at(seen.result, "worse");
     if (worse.empty() && Clock::now() - began >= stable) {
-      json result = {{"container_id", job.old_id()},
-                     {"started_at", at(old.doc, "State", "StartedAt")},
-                     {"health", health_of(old.doc)}};
-      co_return Performed::done(std::move(result));
+      seen.result.erase("worse");
+      co_return seen;
     }
     if (Clock::now() >= deadline)
       co_return Performed::failed(Outcome::permanent, "rollback_unproven",
-                                  "The old container is back, but not as it was.", {{"worse", worse}});
+                                  "The old container is back, but not all is as it was.", {{"worse", worse}});
     co_await pause_for(look_again);
   }
 }

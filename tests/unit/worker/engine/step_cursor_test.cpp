@@ -52,6 +52,26 @@ TEST(StepCursor, PerformsOneEffectAfterTheOther) {
   EXPECT_EQ(cursor.item().effect.name, "b");
 }
 
+TEST(StepCursor, GoesOnWithWhatAFactHasAdded) {
+  StepCursor cursor({item("a"), item("b")});
+  cursor.observed(seen(World::present));
+  cursor.follow({item("a", Journal::closed), item("new"), item("b")});
+  EXPECT_EQ(cursor.item().effect.name, "new");
+  cursor.observed(seen(World::present));
+  cursor.observed(seen(World::present));
+  EXPECT_EQ(cursor.want(), Want::end);
+
+  cursor.follow({item("a"), item("new"), item("b"), item("behind")});
+  EXPECT_EQ(cursor.want(), Want::observe);
+  EXPECT_EQ(cursor.item().effect.name, "behind");
+}
+
+TEST(StepCursorDeathTest, RefusesAListThatChangesWhatIsDone) {
+  StepCursor cursor({item("a"), item("b")});
+  cursor.observed(seen(World::present));
+  EXPECT_DEATH(cursor.follow({item("b"), item("a")}), "");
+}
+
 TEST(StepCursor, FollowsEveryRowOfTheRecoveryTable) {
   for (const auto& row : statemachine::recovery_cases) {
     StepCursor cursor({item("a", row.journal)});

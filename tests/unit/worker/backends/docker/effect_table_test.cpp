@@ -78,6 +78,34 @@ TEST_F(EffectTable, TheFirstEffectOnlyReadsAndDowntimeBeginsAndEndsOnce) {
   }
 }
 
+TEST_F(EffectTable, EachMemberHasEffectsOfItsOwnOnceTheAdmissionKnowsIt) {
+  job.args.snapshot.paths = {"/x"};
+  job.facts["admit"] = {{"name", "agent"}, {"members", {{{"name", "proxy"}}, {{"name", "tap"}}}}};
+  EXPECT_THAT(names(State::prepare), ElementsAre("admit", "pin_image", "pin_image:proxy", "pin_image:tap",
+                                                 "build_image", "create_new", "create_new:proxy", "create_new:tap",
+                                                 "connect_networks", "connect_networks:proxy", "connect_networks:tap"));
+  EXPECT_THAT(names(State::stop),
+              ElementsAre("disarm", "disarm:proxy", "disarm:tap", "stop_old:tap", "stop_old:proxy", "stop_old"));
+  EXPECT_THAT(names(State::apply), ElementsAre("save_paths", "park_old", "park_old:proxy", "park_old:tap", "take_name",
+                                               "take_name:proxy", "take_name:tap", "restore_paths"));
+  EXPECT_THAT(names(State::restart), ElementsAre("start_new", "start_new:proxy", "start_new:tap"));
+  EXPECT_THAT(names(State::verify), ElementsAre("verify_new", "tag_current"));
+  EXPECT_EQ(backend->effects(job, State::apply)[2].summary, "rename proxy to proxy.prev-ab-1");
+}
+
+TEST_F(EffectTable, DowntimeBeginsWithTheFirstStopAndEndsWithTheLastStart) {
+  job.facts["admit"] = {{"name", "agent"}, {"members", {{{"name", "proxy"}}, {{"name", "tap"}}}}};
+  std::vector<std::string> begins;
+  std::vector<std::string> ends;
+  for (const auto step : {State::prepare, State::snapshot, State::stop, State::apply, State::restart, State::verify})
+    for (const auto& effect : backend->effects(job, step)) {
+      if (effect.begins_downtime) begins.push_back(effect.name);
+      if (effect.ends_downtime) ends.push_back(effect.name);
+    }
+  EXPECT_THAT(begins, ElementsAre("stop_old:tap"));
+  EXPECT_THAT(ends, ElementsAre("start_new:tap"));
+}
+
 TEST_F(EffectTable, TwoNamesOfOneBottleAreOneTarget) {
   EXPECT_EQ(backend->target_of("agent"), "docker:agent");
   config.container = "bottle-{bottle}";
