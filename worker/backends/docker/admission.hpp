@@ -30,6 +30,12 @@ struct TargetFound {
 };
 [[nodiscard]] awaitable<TargetFound> find_target(Engine& engine, const JobView& job);
 
+// For an undo: whether what the undone job replaced is all there, parked as it was, and what it put in is in place.
+[[nodiscard]] awaitable<Performed> judge_undo(Engine& engine, const JobView& job, const TargetFound& found);
+// Whether the Dockerfile of this job has a place to be written to; result: {path, before_sha256, wanted_sha256}, empty
+// where none is configured, or nothing is to be written.
+[[nodiscard]] Performed judge_override(const Engine& engine, const JobView& job);
+
 // Which of the snapshot's paths are kept: those on mounts are skipped, those that cannot be kept are problems.
 struct KeptPaths {
   std::vector<std::string> kept;

@@ -161,20 +161,28 @@ awaitable<Performed> perform_resolve_image(Engine& engine, const JobView& job, D
   co_return Performed::done(std::move(result));
 }
 
+namespace {
+
+// The image that the tag names after the effect, or after it is taken back; empty: no tag.
+std::string current_after(const JobView& job, Direction direction) {
+  if (direction == Direction::undo) return text(at(job.baseline(), "current_image_id"));
+  return job.undoes() ? text(at(job.model(), "current_image_id")) : job.new_image();
+}
+
+}  // namespace
+
 awaitable<Observed> observe_tag_current(Engine& engine, const JobView& job, Direction direction) {
   const auto seen = co_await see_image(engine, job.names.tag_current);
   if (seen.unclear()) co_return unclear(seen);
   const auto id = seen.here() ? text(at(seen.doc, "Id")) : std::string();
-  const auto before = text(at(job.baseline(), "current_image_id"));
-  if (direction == Direction::undo) co_return seen_as(id == before ? World::present : World::absent);
   json result = {{"image_id", id}, {"tag", job.names.tag_current}};
-  if (id == job.new_image()) co_return Observed{World::present, std::move(result), {}};
+  if (id == current_after(job, direction)) co_return Observed{World::present, std::move(result), {}};
   // The tag is ours alone: whatever else it names is replaced.
   co_return seen_as(World::absent);
 }
 
 awaitable<Performed> perform_tag_current(Engine& engine, const JobView& job, Direction direction) {
-  auto wanted = direction == Direction::forward ? job.new_image() : text(at(job.baseline(), "current_image_id"));
+  auto wanted = current_after(job, direction);
   if (!wanted.empty()) {
     auto out = co_await tag_image(engine, std::move(wanted), job.names.tag_current);
     co_return out;

@@ -61,8 +61,11 @@ awaitable<Plan> make_plan(Engine& engine, JobContext job) {
   for (const auto& dependent : at(view.baseline(), "members"))
     plan.changes.push_back("what " + text(at(dependent, "name")) +
                            " wrote outside of its volumes does not go over to the recreated one");
-  for (const auto& leftover : leftovers_of(engine, view, State::succeeded))
-    plan.removes.push_back(what_is_removed(leftover, "after success"));
+  for (const auto& leftover : leftovers_of(engine, view, State::succeeded)) {
+    const auto kept_s = leftover.not_before / 1000;
+    plan.removes.push_back(
+        what_is_removed(leftover, kept_s > 0 ? std::to_string(kept_s) + " s after success" : "after success"));
+  }
   for (const auto& leftover : leftovers_of(engine, view, State::rolled_back))
     plan.removes.push_back(what_is_removed(leftover, "after a roll-back"));
   plan.irreversible = irreversible(view);

@@ -231,7 +231,7 @@ awaitable<Observed> observe_start_new(Engine& engine, const JobView& job, Direct
   const bool running = is_running(own.seen.doc);
   if (direction == Direction::undo) co_return present_if(!running && same_policy(policy, no_restart()));
   const bool right_state = running || !job.is_started();
-  if (!right_state || !same_policy(policy, at(job.baseline(), "restart_policy"))) co_return seen_as(World::absent);
+  if (!right_state || !same_policy(policy, at(job.model(), "restart_policy"))) co_return seen_as(World::absent);
   json result = {{"started_at", at(own.seen.doc, "State", "StartedAt")},
                  {"restart_count", at(own.seen.doc, "RestartCount")}};
   co_return Observed{World::present, std::move(result), {}};
@@ -254,7 +254,7 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
     const auto stopped = co_await stop(engine, job.new_id(), timeout_s);
     if (stopped.outcome != Outcome::done) co_return stopped;
   }
-  json policy = forward ? at(job.baseline(), "restart_policy") : no_restart();
+  json policy = forward ? at(job.model(), "restart_policy") : no_restart();
   auto armed = co_await set_restart_policy(engine, job.new_id(), std::move(policy));
   if (armed.outcome != Outcome::done || !forward || !job.is_started()) co_return armed;
   auto out = co_await start(engine, job.new_id());
