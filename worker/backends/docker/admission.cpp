@@ -281,13 +281,16 @@ awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction
   auto judged = job.undoes() ? judge_undo(engine, job, found) : judge_job(engine, job, found, paths);
   const auto possible = co_await std::move(judged);
   if (possible.outcome != Outcome::done) co_return possible;
-  const auto override_now = judge_override(engine, job);
-  if (override_now.outcome != Outcome::done) co_return override_now;
 
   const auto current = co_await see_image(engine, job.names.tag_current);
   if (current.unclear()) co_return failure(current.reply, "inspect the image " + job.names.tag_current);
   json current_id = current.here() ? at(current.doc, "Id") : json();
   auto baseline = baseline_of_bottle(job, found, paths, current_id);
+  // What is to be written may depend on what the baseline says of the image.
+  auto known = job.context;
+  known.facts[std::string(effect::admit)] = baseline;
+  const auto override_now = judge_override(engine, JobView(engine.config, known));
+  if (override_now.outcome != Outcome::done) co_return override_now;
   if (!override_now.result.empty()) baseline["override"] = override_now.result;
   co_return Performed::done(std::move(baseline));
 }
