@@ -46,6 +46,20 @@ void compare(const std::string& path, const json& before, const json& after, con
 
 }  // namespace
 
+const std::vector<std::string> changed_by_every_job = {
+    "Id",
+    "Created",
+    "Image",
+    "State\\..*",
+    "GraphDriver\\..*",
+    "(ResolvConf|Hostname|Hosts|Log)Path",
+    "NetworkSettings\\.(SandboxID|SandboxKey|EndpointID|IPAddress|MacAddress)",
+    "NetworkSettings\\.Networks\\.[^.]+\\.(EndpointID|Aliases)",
+    "Config\\.Hostname",
+    "Config\\.Image",
+    "Config\\.Labels\\.io\\.rebottle\\..*",
+};
+
 std::vector<std::string> differences(const json& before, const json& after, const std::vector<std::string>& allowed) {
   std::string pattern = "$^";
   for (const auto& one : allowed) pattern += "|" + one;

@@ -37,6 +37,7 @@ class DockerCase : public ::testing::Test {
   // Creates and starts a container that is removed at the end.
   std::string start_container(const std::string& name, json body);
   std::string create_network(const std::string& name, const std::string& subnet = "");
+  void own_network(const std::string& name) { networks_.push_back(name); }  // one that is to be removed at the end
 
   [[nodiscard]] worker::JobContext job(json change, json more = json::object());
   [[nodiscard]] JobDriver driver(json change, json more = json::object());
@@ -67,6 +68,10 @@ class DockerCase : public ::testing::Test {
  private:
   std::vector<std::string> networks_;
 };
+
+// Where inspect may differ after a job, as regular expressions: what the engine makes anew, what is ours, and the
+// image.
+extern const std::vector<std::string> changed_by_every_job;
 
 // What differs, as "path: before → after", but for paths that match one of the regular expressions.
 [[nodiscard]] std::vector<std::string> differences(const json& before, const json& after,

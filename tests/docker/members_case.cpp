@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include <gmock/gmock.h>
+#include <boost/asio/steady_timer.hpp>
 
 #include "worker/backends/docker/archive.hpp"
 
@@ -98,7 +99,7 @@ void MembersCase::poll_until(const std::function<bool()>& wanted) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (!wanted()) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline);
-    wait(docker::pause_for(docker::milliseconds(50)));
+    boost::asio::steady_timer(io, std::chrono::milliseconds(50)).wait();
   }
 }
 

@@ -2,8 +2,11 @@
 // Not here: changes that are tried and fail (rollback_test.cpp), except builds, which leave the bottle untouched.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "tests/docker/docker_case.hpp"
 #include "tests/support/recording_proxy.hpp"
+#include "worker/backends/docker/carry_over_table.hpp"
 
 namespace rebottle::tests {
 namespace {
@@ -71,17 +74,77 @@ TEST_F(DockerRefusal, AContainerThatVanishesWhenItStops) {
   EXPECT_EQ(refused().reason_code, "target_state_unsupported");
 }
 
-TEST_F(DockerRefusal, LegacyLinksAndForeignVolumesByName) {
-  start_container(bottle + "-side", agent_body());
-  auto body = agent_body();
-  body["HostConfig"]["Links"] = {bottle + "-side:side"};
-  body["HostConfig"]["VolumesFrom"] = {bottle + "-side"};
-  start_container(bottle, std::move(body));
-  const auto done = refused();
-  EXPECT_EQ(done.outcome, Outcome::unsupported);
-  EXPECT_EQ(done.reason_code, "not_carried");
-  EXPECT_THAT(done.message, ::testing::AllOf(::testing::HasSubstr("HostConfig.Links"),
-                                             ::testing::HasSubstr("HostConfig.VolumesFrom")));
+// Each refused row of the carry-over table, on a container that has it; what no container here can have is called so by
+// the proxy. The second half: a newer engine's fields, which no row knows, at every level.
+TEST_F(DockerRefusal, EverySettingThatWouldBeLostByName) {
+  struct Lost {
+    std::string row;    // of the table; empty where there is none
+    std::string shown;  // in the refusal
+    json setting;       // a part of the create body
+    std::string field;  // called `as` by the proxy
+    std::string as;
+  };
+  const auto endpoint = [this](json settings) {
+    return json{{"HostConfig", {{"NetworkMode", bottle + "-net"}}},
+                {"NetworkingConfig", {{"EndpointsConfig", {{bottle + "-net", std::move(settings)}}}}}};
+  };
+  const auto host_config = [](json settings) { return json{{"HostConfig", std::move(settings)}}; };
+  const auto mount = [&](json options) {
+    options.update({{"Target", "/mounted"}});
+    return host_config({{"Mounts", json::array({std::move(options)})}});
+  };
+  const auto place = "NetworkSettings.Networks[" + bottle + "-net].";
+  const json in_memory = {{"Type", "tmpfs"}, {"TmpfsOptions", {{"SizeBytes", 1 << 20}}}};
+  const json option = {{"com.example.option", "x"}};
+  const json cpu_count = host_config({{"CpuCount", 2}});
+  const json health = {{"Healthcheck", {{"Test", {"CMD", "true"}}, {"StartPeriod", 1000000}}}};
+  const json ulimit = host_config({{"Ulimits", json::array({{{"Name", "core"}, {"Hard", 1}, {"Soft", 1}}})}});
+  const std::vector<Lost> cases = {
+      {"HostConfig.AutoRemove", "HostConfig.AutoRemove", host_config({{"AutoRemove", true}}), "", ""},
+      {"HostConfig.Cgroup", "HostConfig.Cgroup", host_config({{"Cgroup", "container:x"}}), "", ""},
+      {"HostConfig.Links", "HostConfig.Links", host_config({{"Links", {bottle + "-side:side"}}}), "", ""},
+      {"HostConfig.VolumesFrom", "HostConfig.VolumesFrom", host_config({{"VolumesFrom", {bottle + "-side"}}}), "", ""},
+      {"HostConfig.IOMaximumBandwidth", "HostConfig.IOMaximumBandwidth", cpu_count, "CpuCount", "IOMaximumBandwidth"},
+      {"HostConfig.IOMaximumIOps", "HostConfig.IOMaximumIOps", cpu_count, "CpuCount", "IOMaximumIOps"},
+      {"HostConfig.Mounts[].ImageOptions", "HostConfig.Mounts[0].ImageOptions", mount(in_memory), "TmpfsOptions",
+       "ImageOptions"},
+      {"Endpoint.GwPriority", place + "GwPriority", endpoint({{"DriverOpts", option}}), "DriverOpts", "GwPriority"},
+      {"Endpoint.Links", place + "Links", endpoint({{"Links", {bottle + "-side:side"}}}), "", ""},
+
+      {"", "Config.New", {{"StopTimeout", 9}}, "StopTimeout", "New"},
+      {"", "Config.Healthcheck.New", health, "StartPeriod", "New"},
+      {"", "HostConfig.New", cpu_count, "CpuCount", "New"},
+      {"", "HostConfig.Mounts[0].TmpfsOptions.New", mount(in_memory), "SizeBytes", "New"},
+      {"", "HostConfig.Ulimits[0].New", ulimit, "Hard", "New"},
+      {"", place + "New", endpoint({{"DriverOpts", option}}), "DriverOpts", "New"},
+      {"", place + "IPAMConfig.New", endpoint({{"IPAMConfig", {{"IPv4Address", "10.201.13.9"}}}}), "IPv4Address",
+       "New"},
+  };
+  create_network(bottle + "-net", "10.201.13.0/24");
+  const json side = {{"Container", start_container(bottle + "-side", agent_body())}};
+  call("POST", "/networks/" + bottle + "-net/connect", side);
+
+  std::set<std::string_view> proved;
+  for (const auto& one : cases) {
+    SCOPED_TRACE(one.shown);
+    auto body = agent_body();
+    body.merge_patch(one.setting);
+    start_container(bottle, std::move(body));
+    if (!one.field.empty()) proxy->rename(one.field, one.as);
+    const auto done = refused();
+    EXPECT_EQ(done.outcome, Outcome::unsupported);
+    EXPECT_THAT(done.message + at(done.detail, "fields").dump(), ::testing::HasSubstr(one.shown));
+    proved.insert(one.row);
+    proxy->rename_nothing();
+    call("DELETE", "/containers/" + bottle + "?force=1");
+  }
+  for (const auto& row : docker::carry_rows) {
+    // What stands below a refused field is refused with it.
+    const bool below = row.path == "HostConfig.Mounts[].ImageOptions.Subpath";
+    if (row.carry == docker::Carry::refused && !below) {
+      EXPECT_TRUE(proved.contains(row.path)) << row.path << ": no case";
+    }
+  }
 }
 
 TEST_F(DockerRefusal, AnAgentThatLivesWithOneThatDoesNotRun) {

@@ -1,5 +1,6 @@
 // A unix socket in front of the engine's that writes down the request line of each connection.
-// It relies on the client's habit of one request per connection. Not here: faults; every byte is passed on unchanged.
+// It relies on the client's habit of one request per connection. Not here: faults; but for renamed fields every byte is
+// passed on unchanged.
 #pragma once
 
 #include <filesystem>
@@ -16,6 +17,10 @@ class RecordingProxy {
   RecordingProxy(const RecordingProxy&) = delete;
   RecordingProxy& operator=(const RecordingProxy&) = delete;
   ~RecordingProxy();
+
+  // From now on the engine's answers call this field of JSON objects otherwise, as a newer engine's might.
+  void rename(const std::string& field, const std::string& as);
+  void rename_nothing();
 
   [[nodiscard]] std::vector<std::string> requests() const;  // "GET /v1.41/containers/json?all=1"
   [[nodiscard]] std::vector<std::string> mutating() const;  // those that are neither GET nor HEAD

@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "worker/backends/docker/build.hpp"
+#include "worker/backends/docker/container_check.hpp"
 #include "worker/backends/docker/dockerfile.hpp"
 #include "worker/backends/docker/image_file.hpp"
 #include "worker/backends/docker/steps.hpp"

@@ -4,12 +4,14 @@
 #include "worker/backends/docker/carry_over.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
+#include <filesystem>
 #include <set>
 #include <string_view>
 
 #include "worker/backends/docker/carry_over_table.hpp"
 #include "worker/backends/docker/names.hpp"
-#include "worker/backends/docker/text.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
@@ -30,6 +32,36 @@ std::vector<std::string> strings_of(const json& list) {
   if (list.is_array())
     for (const auto& item : list) out.push_back(text_of(item));
   return out;
+}
+
+void refuse_lost(const std::string& path, const std::string& shown, const json& value,
+                 std::vector<std::string>& refused);
+
+void refuse_lost_below(const std::string& path, const std::string& shown, const json& value,
+                       std::vector<std::string>& refused) {
+  if (!has_rows_below(path)) return;
+  if (value.is_array()) {
+    for (std::size_t i = 0; i < value.size(); ++i)
+      refuse_lost_below(path + "[]", shown + "[" + std::to_string(i) + "]", value[i], refused);
+  } else if (value.is_object()) {
+    const bool is_map = has_rows_below(path + ".*");
+    for (const auto& [key, inner] : value.items()) {
+      if (is_map)
+        refuse_lost_below(path + ".*", shown + "[" + key + "]", inner, refused);
+      else
+        refuse_lost(path + "." + key, shown + "." + key, inner, refused);
+    }
+  }
+}
+
+// Names what is set in `value`, or below it, and would be lost: no row knows it, or its row refuses it.
+void refuse_lost(const std::string& path, const std::string& shown, const json& value,
+                 std::vector<std::string>& refused) {
+  if (is_default(value)) return;
+  const CarryRow* const row = carry_row(path);
+  if (row != nullptr && row->carry != Carry::refused) return refuse_lost_below(path, shown, value, refused);
+  const bool explained = row != nullptr && !row->why.empty();
+  refused.push_back(shown + (explained ? ": " + std::string(row->why) : std::string()));
 }
 
 // The engine puts a person's entries first and the image's other variables after them, in the image's order. So the
@@ -60,7 +92,9 @@ void carry_command(const json& config, const json& image, json& body) {
   const bool same_entrypoint =
       entrypoint == image_entrypoint || (is_default(entrypoint) && is_default(image_entrypoint));
   const json& command = member(config, "Cmd");
-  if (!same_entrypoint) {
+  // The image's command is missing only where a person gave the entrypoint, were it the image's own.
+  const bool own_entrypoint = !is_default(entrypoint) && is_default(command) && !is_default(member(image, "Cmd"));
+  if (!same_entrypoint || own_entrypoint) {
     // A list with one empty text takes the image's entrypoint away.
     body["Entrypoint"] = is_default(entrypoint) ? json::array({""}) : entrypoint;
     if (!is_default(command)) body["Cmd"] = command;
@@ -91,24 +125,28 @@ void carry_hostname(const json& container, json& body) {
 void carry_config(const json& container, const json& image_config, CarryOver& out) {
   const json& config = member(container, "Config");
   for (const auto& [field, value] : config.items()) {
-    const CarryRow* const row = carry_row("Config", field);
-    if (row == nullptr || row->carry == Carry::refused) {
-      if (!is_default(value)) out.refused.push_back("Config." + field);
-      continue;
-    }
-    if (value.is_null()) continue;
-    if (row->carry == Carry::copied) out.body[field] = value;
-    if (row->carry == Carry::image_value && value != member(image_config, field) && !is_default(value))
-      out.body[field] = value;
-    if (row->carry == Carry::image_list) {
-      auto own = without_inherited(value, member(image_config, field));
-      if (!own.empty()) out.body[field] = std::move(own);
-    }
+    const auto path = "Config." + field;
+    const json& inherited = member(image_config, field);
+    const CarryRow* const row = carry_row(path);
+    const bool by_entry = row != nullptr && row->carry == Carry::image_list;
+    const json own = by_entry ? without_inherited(value, inherited) : value == inherited ? json() : value;
+    refuse_lost(path, path, own, out.refused);
+    if (row == nullptr) continue;
+    if (row->carry == Carry::copied && !value.is_null()) out.body[field] = value;
+    const bool of_image = by_entry || row->carry == Carry::image_value;
+    if (of_image && !is_default(own)) out.body[field] = own;
   }
   carry_command(config, image_config, out.body);
   carry_hostname(container, out.body);
   auto environment = own_environment(member(config, "Env"), member(image_config, "Env"));
   if (!environment.empty()) out.body["Env"] = std::move(environment);
+}
+
+// As the engine shows it in Mounts: without "//", "/./" and a slash at the end.
+std::string clean_path(const std::string& path) {
+  auto clean = std::filesystem::path(path).lexically_normal().string();
+  if (clean.size() > 1 && clean.ends_with('/')) clean.pop_back();
+  return clean;
 }
 
 // A bind is "destination", "source:destination" or "source:destination:options".
@@ -118,79 +156,105 @@ std::string bind_destination(const std::string& bind) {
   return bind.substr(first + 1, bind.find(':', first + 1) - first - 1);
 }
 
-// The name of the volume that is mounted at `destination`; empty if it is none.
-std::string volume_at(const json& container, const std::string& destination) {
-  for (const auto& mount : member(container, "Mounts"))
-    if (text_of(member(mount, "Type")) == "volume" && text_of(member(mount, "Destination")) == destination)
-      return text_of(member(mount, "Name"));
-  return {};
-}
-
 // Binds and Mounts go over as they are; an anonymous volume would come back empty, so it gets its name.
-void carry_mounts(const json& container, CarryOver& out) {
-  const json& host_config = member(container, "HostConfig");
-  std::set<std::string> covered;
-  json binds = json::array();
-  for (const auto& bind : strings_of(member(host_config, "Binds"))) {
+class MountCarrier {
+ public:
+  MountCarrier(const json& container, CarryOver& out) : container_(container), out_(out) {}
+
+  void carry() {
+    const json& host_config = member(container_, "HostConfig");
+    for (const auto& bind : strings_of(member(host_config, "Binds"))) carry_bind(bind);
+    for (const auto& mount : member(host_config, "Mounts")) carry_mount(mount);
+    for (const auto& mount : member(container_, "Mounts")) carry_unnamed(mount);
+    json volumes = json::object();
+    for (const auto& [path, value] : member(member(container_, "Config"), "Volumes").items())
+      if (!covered_.contains(clean_path(path))) volumes[path] = value;
+    if (!binds_.empty()) out_.body["HostConfig"]["Binds"] = std::move(binds_);
+    if (!mounts_.empty()) out_.body["HostConfig"]["Mounts"] = std::move(mounts_);
+    if (!volumes.empty()) out_.body["Volumes"] = std::move(volumes);
+  }
+
+ private:
+  void carry_bind(const std::string& bind) {
     const auto destination = bind_destination(bind);
-    covered.insert(destination);
+    covered_.insert(clean_path(destination));
     const bool anonymous = bind == destination;
-    binds.push_back(anonymous ? volume_at(container, destination) + ":" + destination : bind);
+    binds_.push_back(anonymous ? volume_at(destination) + ":" + destination : bind);
   }
-  json mounts = json::array();
-  for (auto mount : member(host_config, "Mounts")) {
+
+  void carry_mount(json mount) {
     const auto target = text_of(member(mount, "Target"));
-    covered.insert(target);
-    if (text_of(member(mount, "Type")) == "volume" && is_default(member(mount, "Source")))
-      mount["Source"] = volume_at(container, target);
-    mounts.push_back(std::move(mount));
+    covered_.insert(clean_path(target));
+    const auto type = text_of(member(mount, "Type"));
+    if (type == "volume" && is_default(member(mount, "Source"))) mount["Source"] = volume_at(target);
+    if (type != "bind" && type != "volume" && type != "tmpfs")
+      out_.refused.push_back("HostConfig.Mounts[" + std::to_string(mounts_.size()) + "].Type: " + type);
+    mounts_.push_back(std::move(mount));
   }
-  for (const auto& mount : member(container, "Mounts")) {
+
+  // A volume that the container has because its image, or "Volumes", asked for one.
+  void carry_unnamed(const json& mount) {
     const auto destination = text_of(member(mount, "Destination"));
-    if (text_of(member(mount, "Type")) != "volume" || covered.contains(destination)) continue;
-    covered.insert(destination);
-    binds.push_back(text_of(member(mount, "Name")) + ":" + destination + (member(mount, "RW") == true ? "" : ":ro"));
+    if (text_of(member(mount, "Type")) != "volume" || !covered_.insert(clean_path(destination)).second) return;
+    const bool writable = member(mount, "RW") == true;
+    binds_.push_back(volume_at(destination) + ":" + destination + (writable ? "" : ":ro"));
   }
-  if (!binds.empty()) out.body["HostConfig"]["Binds"] = std::move(binds);
-  if (!mounts.empty()) out.body["HostConfig"]["Mounts"] = std::move(mounts);
-  json volumes = json::object();
-  for (const auto& [path, value] : member(member(container, "Config"), "Volumes").items())
-    if (!covered.contains(path)) volumes[path] = value;
-  if (!volumes.empty()) out.body["Volumes"] = std::move(volumes);
-}
+
+  std::string volume_at(const std::string& destination) {
+    const auto place = clean_path(destination);
+    for (const auto& mount : member(container_, "Mounts"))
+      if (text_of(member(mount, "Type")) == "volume" && clean_path(text_of(member(mount, "Destination"))) == place)
+        if (auto name = text_of(member(mount, "Name")); !name.empty()) return name;
+    out_.refused.push_back("Mounts[" + place + "]: the engine does not name its volume");
+    return {};
+  }
+
+  const json& container_;
+  CarryOver& out_;
+  std::set<std::string> covered_;
+  json binds_ = json::array();
+  json mounts_ = json::array();
+};
 
 void carry_host_config(const json& container, CarryOver& out) {
   json& carried = out.body["HostConfig"] = json::object();
   for (const auto& [field, value] : member(container, "HostConfig").items()) {
-    const CarryRow* const row = carry_row("HostConfig", field);
-    if (row == nullptr || row->carry == Carry::refused) {
-      if (is_default(value)) continue;
-      const bool explained = row != nullptr && !row->why.empty();
-      out.refused.push_back("HostConfig." + field + (explained ? ": " + std::string(row->why) : std::string()));
-    } else if (row->carry == Carry::copied && !value.is_null()) {
-      carried[field] = value;
-    }
+    const auto path = "HostConfig." + field;
+    refuse_lost(path, path, value, out.refused);
+    const CarryRow* const row = carry_row(path);
+    if (row != nullptr && row->carry == Carry::copied && !value.is_null()) carried[field] = value;
   }
   // Until it is started nothing may revive it: engines start even never-started containers with policy "always".
   carried["RestartPolicy"] = {{"Name", "no"}, {"MaximumRetryCount", 0}};
   carried["NetworkMode"] = member(member(container, "HostConfig"), "NetworkMode");
+  const json& log = member(member(container, "HostConfig"), "LogConfig");
+  if (!log.is_null()) carried["LogConfig"] = log;
   out.restart_policy = member(member(container, "HostConfig"), "RestartPolicy");
 }
 
-json endpoint_settings(const std::string& network, const json& endpoint, const std::string& own_id, CarryOver& out) {
-  const std::string place = "NetworkSettings.Networks[" + network + "].";
+// Engines before 28 make one from the IPv4 address; later ones at random, which looks like a person's own.
+bool is_made_from(const std::string& mac, const std::string& ipv4) {
+  std::array<unsigned, 4> part{};
+  if (std::sscanf(ipv4.c_str(), "%u.%u.%u.%u", &part[0], &part[1], &part[2], &part[3]) != 4) return false;
+  std::array<char, 18> made{};
+  std::snprintf(made.data(), made.size(), "02:42:%02x:%02x:%02x:%02x", part[0] & 255U, part[1] & 255U, part[2] & 255U,
+                part[3] & 255U);
+  return mac == made.data();
+}
+
+json endpoint_settings(const std::string& network, const json& endpoint, const json& container, CarryOver& out) {
   json settings = json::object();
   for (const auto& [field, value] : endpoint.items()) {
-    const CarryRow* const row = carry_row("Endpoint", field);
-    if (row == nullptr || row->carry == Carry::refused) {
-      if (!is_default(value)) out.refused.push_back(place + field);
-    } else if (row->carry == Carry::copied && !value.is_null()) {
-      settings[field] = value;
-    }
+    const auto path = "Endpoint." + field;
+    refuse_lost(path, "NetworkSettings.Networks[" + network + "]." + field, value, out.refused);
+    const CarryRow* const row = carry_row(path);
+    if (row != nullptr && row->carry == Carry::copied && !value.is_null()) settings[field] = value;
   }
+  // The engine adds two of its own.
+  const auto hostname = text_of(member(member(container, "Config"), "Hostname"));
   json aliases = json::array();
   for (const auto& alias : strings_of(member(endpoint, "Aliases")))
-    if (alias != own_id) aliases.push_back(alias);
+    if (alias != short_id(container) && alias != hostname) aliases.push_back(alias);
   if (!aliases.empty()) settings["Aliases"] = std::move(aliases);
   return settings;
 }
@@ -199,16 +263,19 @@ void carry_networks(const json& container, CarryOver& out) {
   const json& networks = member(member(container, "NetworkSettings"), "Networks");
   const auto mode = text_of(member(member(container, "HostConfig"), "NetworkMode"));
   const std::string primary = mode == "default" || mode.empty() ? "bridge" : mode;
-  bool primary_found = primary == "none" || primary == "host";
+  const bool disabled = member(member(container, "Config"), "NetworkDisabled") == true;
+  bool primary_found = primary == "none" || primary == "host" || disabled;
   for (const auto& [name, endpoint] : networks.items()) {
     if (name == "none" || name == "host") continue;
     const auto id = text_of(member(endpoint, "NetworkID"));
-    auto settings = endpoint_settings(name, endpoint, short_id(container), out);
+    auto settings = endpoint_settings(name, endpoint, container, out);
     // The mode may be a network's name, its id, or the start of its id.
     if (!primary_found && (name == primary || (primary.size() >= 12 && id.starts_with(primary)))) {
       primary_found = true;
       out.body["NetworkingConfig"]["EndpointsConfig"][name] = std::move(settings);
     } else {
+      const auto mac = text_of(member(endpoint, "MacAddress"));
+      if (!mac.empty() && !is_made_from(mac, text_of(member(endpoint, "IPAddress")))) settings["MacAddress"] = mac;
       out.further.push_back({name, id, std::move(settings)});
     }
   }
@@ -238,55 +305,8 @@ CarryOver carry_over(const json& container, const json& image) {
   CarryOver out;
   carry_host_config(container, out);
   carry_config(container, member(image, "Config"), out);
-  carry_mounts(container, out);
+  MountCarrier(container, out).carry();
   carry_networks(container, out);
-  return out;
-}
-
-json fingerprint(const json& container) {
-  json out = json::object();
-  const auto add = [&out](const std::string& path, const json& value) {
-    if (!is_default(value)) out[path] = sha256_hex(value.dump()).substr(0, 16);
-  };
-  for (const auto* const section : {"Config", "HostConfig"})
-    for (const auto& [field, value] : member(container, section).items()) add(section + ("." + field), value);
-  for (const auto& [name, endpoint] : member(member(container, "NetworkSettings"), "Networks").items()) {
-    // The id tells a network from another one of the same name that was made later.
-    const std::string place = "Networks[" + name + "].";
-    add(place + "NetworkID", member(endpoint, "NetworkID"));
-    for (const auto& [field, value] : endpoint.items()) {
-      const CarryRow* const row = carry_row("Endpoint", field);
-      if (row == nullptr || row->carry != Carry::engine_made) add(place + field, value);
-    }
-  }
-  for (const auto& mount : member(container, "Mounts")) {
-    json settings = mount;
-    settings.erase("Source");  // a volume's place on the host is the engine's own business
-    if (text_of(member(mount, "Type")) == "bind") settings["Source"] = member(mount, "Source");
-    add("Mounts[" + text_of(member(mount, "Destination")) + "]", settings);
-  }
-  return out;
-}
-
-std::vector<std::string> changed_fields(const json& before, const json& after) {
-  std::set<std::string> out;
-  for (const auto& [path, hash] : before.items())
-    if (member(after, path) != hash) out.insert(path);
-  for (const auto& [path, hash] : after.items())
-    if (member(before, path) != hash) out.insert(path);
-  return {out.begin(), out.end()};
-}
-
-std::vector<std::string> unfaithful_fields(const json& old_container, const json& created) {
-  std::vector<std::string> out;
-  const json& wanted = member(old_container, "HostConfig");
-  const json& got = member(created, "HostConfig");
-  for (const auto& [field, value] : wanted.items()) {
-    const CarryRow* const row = carry_row("HostConfig", field);
-    if (row == nullptr || row->carry != Carry::copied) continue;
-    const json& other = member(got, field);
-    if (other != value && !(is_default(other) && is_default(value))) out.push_back("HostConfig." + field);
-  }
   return out;
 }
 

@@ -1,5 +1,5 @@
 // From the inspect documents of a container and of its image to the body that creates the changed container.
-// Pure. Not here: asking the engine; the rule of each field (carry_over_table.hpp).
+// Pure. Not here: asking the engine; the rule of each field (carry_over_table.hpp), comparing (container_check.hpp).
 #pragma once
 
 #include <string>
@@ -28,15 +28,6 @@ struct CarryOver {
 // `container` is the answer of GET /containers/{id}/json while its networks are connected, `image` that of
 // GET /images/{id}/json for the image that it was made from.
 [[nodiscard]] CarryOver carry_over(const json& container, const json& image);
-
-// The settings of a container that a person can change, as hashes by field: two fingerprints are compared without
-// keeping secrets. `changed_fields` names what differs.
-[[nodiscard]] json fingerprint(const json& container);
-[[nodiscard]] std::vector<std::string> changed_fields(const json& before, const json& after);
-
-// The fields of HostConfig in which a created container differs from the one it was made after, mounts and restart
-// policy aside: proof that the engine took what it was given.
-[[nodiscard]] std::vector<std::string> unfaithful_fields(const json& old_container, const json& created);
 
 // Null, empty, zero, false, or a list of such values.
 [[nodiscard]] bool is_default(const json& value);

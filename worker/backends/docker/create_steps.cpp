@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "worker/backends/docker/carry_over.hpp"
+#include "worker/backends/docker/container_check.hpp"
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"
 
@@ -72,14 +73,14 @@ json create_body(const JobView& job, const CarryOver& carried, const json& image
 }
 
 // What the engine made must be what it was told to make.
-awaitable<Performed> judge_result(Engine& engine, const JobView& job, std::string id, json old_container) {
+awaitable<Performed> judge_result(Engine& engine, const JobView& job, std::string id, json old_container, json asked) {
   const auto created = co_await see_container(engine, id);
   if (!created.here()) co_return failure(created.reply, "inspect the container " + job.names.created);
   if (text(at(created.doc, "Image")) != job.new_image())
     co_return Performed::failed(Outcome::permanent, "image_moved",
                                 text(at(created.doc, "Config", "Image")) + " means another image than before.",
                                 {{"expected", job.new_image()}, {"found", at(created.doc, "Image")}});
-  auto fields = unfaithful_fields(old_container, created.doc);
+  auto fields = unfaithful_fields(old_container, asked, created.doc);
   if (at(old_container, "HostConfig", "NetworkMode") != at(created.doc, "HostConfig", "NetworkMode"))
     fields.emplace_back("HostConfig.NetworkMode");
   if (!fields.empty())
@@ -191,7 +192,7 @@ awaitable<Performed> perform_create_new(Engine& engine, const JobView& job, Dire
   if (!reply.is(201)) co_return failure(reply, "create the container " + job.names.created);
   const auto answer = json::parse(reply.body, nullptr, false);
   auto id = text(at(answer, "Id"));
-  auto out = co_await judge_result(engine, job, std::move(id), std::move(old_container));
+  auto out = co_await judge_result(engine, job, std::move(id), std::move(old_container), std::move(carried.body));
   if (out.outcome == Outcome::done && at(answer, "Warnings").is_array()) out.result["warnings"] = answer["Warnings"];
   co_return out;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "worker/backends/docker/admission.hpp"
+#include "worker/backends/docker/container_check.hpp"
 #include "worker/backends/docker/files.hpp"
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"

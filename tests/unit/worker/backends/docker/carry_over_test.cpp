@@ -1,11 +1,7 @@
 // What goes over to the changed container, on inspect documents as an engine gives them. Not here: engines.
 #include "worker/backends/docker/carry_over.hpp"
 
-#include <set>
-
 #include <gmock/gmock.h>
-
-#include "worker/backends/docker/carry_over_table.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
@@ -153,6 +149,14 @@ TEST(CarryOver, ACommandBelongsToItsEntrypoint) {
   EXPECT_EQ(body["Entrypoint"], json::array({""})) << "a person took the image's entrypoint away";
 }
 
+TEST(CarryOver, AnEntrypointGivenWithoutACommandStaysWithoutOne) {
+  auto container = container_document();
+  container["Config"]["Cmd"] = nullptr;  // as after `docker run --entrypoint /init`
+  const auto body = carried_body(container);
+  EXPECT_EQ(body["Entrypoint"], (json{"/init"})) << "else the image's command would be inherited";
+  EXPECT_FALSE(body.contains("Cmd"));
+}
+
 TEST(CarryOver, HealthcheckFieldByField) {
   auto container = container_document();
   container["Config"]["Healthcheck"] = {{"Test", {"CMD", "own"}}, {"Interval", 5}, {"Retries", 9}};
@@ -171,6 +175,33 @@ TEST(CarryOver, AnonymousVolumesGetTheirNames) {
 
   container["HostConfig"]["Binds"] = {"/state"};
   EXPECT_EQ(carried_body(container)["HostConfig"]["Binds"], (json{"anonymous-1:/state"}));
+}
+
+TEST(CarryOver, ADestinationMayBeSpeltInSeveralWays) {
+  auto container = container_document();
+  container["HostConfig"]["Binds"] = {"named:/state/"};
+  auto body = carried_body(container);
+  EXPECT_EQ(body["HostConfig"]["Binds"], (json{"named:/state/"})) << "a second one is refused by the engine";
+  container["HostConfig"]["Binds"] = nullptr;
+  container["Config"]["Volumes"] = {{"/state/", json::object()}};
+  body = carried_body(container);
+  EXPECT_EQ(body["HostConfig"]["Binds"], (json{"anonymous-1:/state"}));
+  EXPECT_FALSE(body.contains("Volumes"));
+}
+
+TEST(CarryOver, AVolumeThatTheEngineDoesNotNameIsRefused) {
+  auto container = container_document();
+  container["Mounts"][0].erase("Name");
+  EXPECT_THAT(carry_over(container, image_document()).refused, ElementsAre(HasSubstr("Mounts[/state]")));
+}
+
+TEST(CarryOver, AMountOfAnotherTypeIsRefused) {
+  auto container = container_document();
+  for (const auto* const type : {"image", "cluster", "npipe"}) {
+    container["HostConfig"]["Mounts"] = {{{"Type", "tmpfs"}, {"Target", "/a"}}, {{"Type", type}, {"Target", "/b"}}};
+    EXPECT_THAT(carry_over(container, image_document()).refused,
+                ElementsAre("HostConfig.Mounts[1].Type: " + std::string(type)));
+  }
 }
 
 TEST(CarryOver, AMountWithoutASourceGetsItsVolume) {
@@ -197,10 +228,11 @@ TEST(CarryOver, EmptyListsThatMeanSomethingGoOver) {
 TEST(CarryOver, TheFirstNetworkIsMadeWithTheContainerTheOthersLater) {
   auto container = container_document();
   container["HostConfig"]["NetworkMode"] = "one";
+  container["Config"]["Hostname"] = "agent-host";
   container["NetworkSettings"]["Networks"] = {
       {"one",
        {{"IPAMConfig", {{"IPv4Address", "10.0.0.9"}}},
-        {"Aliases", {"alias", "80e5e18ff6d1"}},
+        {"Aliases", {"alias", "80e5e18ff6d1", "agent-host"}},
         {"NetworkID", "id-1"},
         {"IPAddress", "10.0.0.9"},
         {"DriverOpts", {{"a", "b"}}}}},
@@ -244,6 +276,37 @@ TEST(CarryOver, ALostFirstNetworkIsRefused) {
   EXPECT_THAT(carry_over(container, image_document()).refused, ElementsAre(HasSubstr("not connected to gone")));
 }
 
+TEST(CarryOver, AContainerWithoutNetworkNeedsNoEndpoint) {
+  auto container = container_document();
+  container["Config"]["NetworkDisabled"] = true;
+  container["NetworkSettings"]["Networks"] = json::object();
+  const auto out = carry_over(container, image_document());
+  EXPECT_THAT(out.refused, IsEmpty());
+  EXPECT_EQ(out.body["NetworkDisabled"], true);
+}
+
+TEST(CarryOver, OnAFurtherNetworkAMacAddressIsKeptUnlessMadeFromTheIpv4Address) {
+  auto container = container_document();
+  container["NetworkSettings"]["Networks"]["two"] = {{"NetworkID", "n2"}, {"IPAddress", "10.0.200.9"}};
+  auto& mac = container["NetworkSettings"]["Networks"]["two"]["MacAddress"];
+  for (const auto& [value, kept] : {std::pair("02:42:0a:00:c8:09", false), std::pair("02:42:0a:00:c8:0a", true),
+                                    std::pair("", false), std::pair("9e:01:02:03:04:05", true)}) {
+    mac = value;
+    const auto out = carry_over(container, image_document());
+    ASSERT_EQ(out.further.size(), 1U);
+    EXPECT_EQ(out.further[0].settings.value("MacAddress", ""), kept ? value : "");
+    EXPECT_FALSE(out.body["NetworkingConfig"]["EndpointsConfig"]["bridge"].contains("MacAddress"));
+  }
+}
+
+TEST(CarryOver, WhatIsNotKnownButComesFromTheImageIsNoLoss) {
+  auto container = container_document();
+  auto image = image_document();
+  container["Config"]["FromTheFuture"] = image["Config"]["FromTheFuture"] = "x";
+  container["Config"]["Healthcheck"]["FromTheFuture"] = image["Config"]["Healthcheck"]["FromTheFuture"] = 1;
+  EXPECT_THAT(carry_over(container, image).refused, IsEmpty());
+}
+
 TEST(CarryOver, WhatIsNotKnownIsRefusedByName) {
   auto container = container_document();
   container["Config"]["FromTheFuture"] = "x";
@@ -261,70 +324,6 @@ TEST(CarryOver, AHostnameIsNotGivenWhereTheEngineRefusesOne) {
   container["Config"]["Hostname"] = "the-host";
   container["HostConfig"]["UTSMode"] = "host";
   EXPECT_FALSE(carried_body(container).contains("Hostname"));
-}
-
-TEST(CarryRows, AreUniqueAndFound) {
-  std::set<std::string_view> paths;
-  for (const auto& row : carry_rows) {
-    EXPECT_TRUE(paths.insert(row.path).second) << row.path;
-    const auto dot = row.path.find('.');
-    EXPECT_EQ(carry_row(row.path.substr(0, dot), row.path.substr(dot + 1)), &row);
-    EXPECT_TRUE(row.carry != Carry::refused || !row.why.empty()) << row.path;
-  }
-  EXPECT_EQ(carry_row("HostConfig", "FromTheFuture"), nullptr);
-}
-
-TEST(CarryRows, EveryFieldThatIsCopiedIsCopied) {
-  for (const auto& row : carry_rows) {
-    const auto dot = row.path.find('.');
-    const std::string section(row.path.substr(0, dot));
-    const std::string field(row.path.substr(dot + 1));
-    if (section == "Endpoint" || (row.carry != Carry::copied && row.carry != Carry::refused)) continue;
-    auto container = container_document();
-    container[section][field] = {{"some", "value"}};
-    const auto out = carry_over(container, image_document());
-    const auto& carried = section == "Config" ? out.body : out.body["HostConfig"];
-    if (row.carry == Carry::copied) {
-      EXPECT_EQ(carried.value(field, json()), (json{{"some", "value"}})) << row.path;
-    } else {
-      EXPECT_THAT(out.refused, ElementsAre(HasSubstr(std::string(row.path)))) << row.path;
-    }
-  }
-}
-
-TEST(Fingerprint, NamesWhatChangedAndKeepsNoSecret) {
-  const auto before = fingerprint(container_document());
-  auto container = container_document();
-  container["Config"]["Env"].push_back("TOKEN=secret-value");
-  container["HostConfig"]["Memory"] = 128;
-  container["NetworkSettings"]["Networks"]["two"] = {{"NetworkID", "n2"}};
-  const auto after = fingerprint(container);
-  EXPECT_THAT(changed_fields(before, after), ElementsAre("Config.Env", "HostConfig.Memory", "Networks[two].NetworkID"));
-  EXPECT_EQ(after.dump().find("secret-value"), std::string::npos);
-}
-
-TEST(Fingerprint, ARestartIsNoChange) {
-  auto container = container_document();
-  container["State"] = {{"StartedAt", "later"}};
-  container["NetworkSettings"]["Networks"]["bridge"]["IPAddress"] = "172.17.0.3";
-  container["NetworkSettings"]["Networks"]["bridge"]["EndpointID"] = "other";
-  EXPECT_EQ(fingerprint(container), fingerprint(container_document()));
-}
-
-TEST(Fingerprint, ARecreatedNetworkIsAChange) {
-  auto container = container_document();
-  container["NetworkSettings"]["Networks"]["bridge"]["NetworkID"] = "net-2";
-  EXPECT_THAT(changed_fields(fingerprint(container_document()), fingerprint(container)),
-              ElementsAre("Networks[bridge].NetworkID"));
-}
-
-TEST(Unfaithful, NamesWhatTheEngineDidNotTakeOver) {
-  auto created = container_document();
-  EXPECT_THAT(unfaithful_fields(container_document(), created), IsEmpty());
-  created["HostConfig"]["Memory"] = 0;
-  created["HostConfig"]["RestartPolicy"]["Name"] = "no";
-  created["HostConfig"]["Binds"] = {"x:/y"};
-  EXPECT_THAT(unfaithful_fields(container_document(), created), ElementsAre("HostConfig.Memory"));
 }
 
 TEST(IsDefault, IsWhatAnEngineFillsIn) {

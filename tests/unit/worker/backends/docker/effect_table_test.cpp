@@ -93,8 +93,9 @@ TEST_F(EffectTable, EachMemberHasEffectsOfItsOwnOnceTheAdmissionKnowsIt) {
   EXPECT_EQ(backend->effects(job, State::apply)[2].summary, "rename proxy to proxy.prev-ab-1");
 }
 
-TEST_F(EffectTable, DowntimeBeginsWithTheFirstStopAndEndsWithTheLastStart) {
-  job.facts["admit"] = {{"name", "agent"}, {"members", {{{"name", "proxy"}}, {{"name", "tap"}}}}};
+TEST_F(EffectTable, DowntimeIsFromTheFirstStopToTheLastStartOfThoseThatRun) {
+  job.facts["admit"] = {{"name", "agent"},
+                        {"members", {{{"name", "proxy"}, {"running", true}}, {{"name", "tap"}, {"running", false}}}}};
   std::vector<std::string> begins;
   std::vector<std::string> ends;
   for (const auto step : {State::prepare, State::snapshot, State::stop, State::apply, State::restart, State::verify})
@@ -102,8 +103,8 @@ TEST_F(EffectTable, DowntimeBeginsWithTheFirstStopAndEndsWithTheLastStart) {
       if (effect.begins_downtime) begins.push_back(effect.name);
       if (effect.ends_downtime) ends.push_back(effect.name);
     }
-  EXPECT_THAT(begins, ElementsAre("stop_old:tap"));
-  EXPECT_THAT(ends, ElementsAre("start_new:tap"));
+  EXPECT_THAT(begins, ElementsAre("stop_old:proxy"));
+  EXPECT_THAT(ends, ElementsAre("start_new:proxy"));
 }
 
 TEST_F(EffectTable, TwoNamesOfOneBottleAreOneTarget) {
