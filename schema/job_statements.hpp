@@ -102,11 +102,13 @@ struct JobStatements {
     WHERE job_id = :job_id AND state = :state AND fence = :fence)";
   SQLite::Statement advance_note{db, R"(
     UPDATE jobs SET seq = seq + 1, event = 'note', actor = :actor,
-      event_data = json_patch(json_object('note', :note), :mark),)" + down_columns};
+      event_data = json_patch(json_object('note', :note), :mark),)" +
+                                         down_columns};
   SQLite::Statement advance_effect{db, R"(
     UPDATE jobs SET seq = seq + 1, event = 'effect', actor = :actor,
       event_data = json_patch(json_object('effect', :effect, 'direction', :direction, 'outcome', :outcome,
-                                          'summary', json(:summary)), :mark),)" + down_columns};
+                                          'summary', json(:summary)), :mark),)" +
+                                           down_columns};
   SQLite::Statement advance_move{db, R"(
     UPDATE jobs SET seq = seq + 1, state = :to, event = :event, actor = :actor,
       event_data = json_patch(:data, :mark),

@@ -28,7 +28,9 @@ void bind_downtime(Use& use, const Advance& advance, bool carries) {
   const bool down = carries && !up && advance.down_since.has_value();
   use.bind(":down_since", carries ? advance.down_since : std::nullopt)
       .bind(":up", std::int64_t{up})
-      .bind(":mark", up ? R"({"downtime":"ends"})" : down ? R"({"downtime":"begins"})" : "{}");
+      .bind(":mark", up     ? R"({"downtime":"ends"})"
+                     : down ? R"({"downtime":"begins"})"
+                            : "{}");
 }
 
 }  // namespace

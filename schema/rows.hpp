@@ -36,7 +36,7 @@ struct JournalRow {
   statemachine::State step = statemachine::State::prepare;
   statemachine::Journal status = statemachine::Journal::blank;
   int tries = 0;
-  std::string result;  // JSON object; "{}" while open
+  std::string result;          // JSON object; "{}" while open
   Milliseconds opened_at = 0;  // of the last try
   std::optional<Milliseconds> closed_at;
 };
@@ -154,8 +154,8 @@ struct Standing {
 
 // What the builder of a job's image wrote: untrusted bytes made valid UTF-8.
 struct BuildLog {
-  std::string head;  // the beginning, or all of it
-  std::string tail;  // the end; empty where nothing was left out
+  std::string head;            // the beginning, or all of it
+  std::string tail;            // the end; empty where nothing was left out
   std::int64_t cut_bytes = 0;  // left out in between
   Milliseconds updated_at = 0;
 };

@@ -69,7 +69,8 @@ Downtime downtime_parts(const std::vector<schema::HistoryRow>& history, const st
     known += duration;
   }
   downtime.between = std::max(Milliseconds{0}, downtime.total - known);
-  if (brought_back && stretches.back().until) downtime.old_back_after = *stretches.back().until - stretches.front().from;
+  if (brought_back && stretches.back().until)
+    downtime.old_back_after = *stretches.back().until - stretches.front().from;
   return downtime;
 }
 

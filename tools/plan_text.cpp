@@ -4,7 +4,7 @@
 
 #include <ostream>
 
-#include "tools/json_text.hpp"
+#include "tools/listing.hpp"
 #include "tools/table.hpp"
 #include "tools/text.hpp"
 
@@ -44,8 +44,7 @@ void print_document(const Context& context, const Json& plan, bool possible) {
 
 Outcome print_plan(const Context& context, const schema::Request& answered) {
   if (answered.outcome != "done")
-    return Failure{
-        answered.outcome == "refused" ? Errc::conflict : Errc::failure, "no plan: " + answered.message, {}};
+    return Failure{answered.outcome == "refused" ? Errc::conflict : Errc::failure, "no plan: " + answered.message, {}};
   const Json plan = json_of_column(answered.answer);
   const auto possible = plan.find("possible");
   if (possible == plan.end() || !possible->is_boolean())

@@ -32,7 +32,7 @@ class DockerBuild : public DockerCase {
     context.print = [this](std::string_view piece) { log += piece; };
     return {io, *backend, std::move(context)};
   }
-  JobDriver printing(const std::string& dockerfile, json more = json::object()) {
+  JobDriver building(const std::string& dockerfile, json more = json::object()) {
     return printing(json{{"dockerfile", dockerfile}}, std::move(more));
   }
   // All images of the engine, those without a name included.
@@ -66,7 +66,7 @@ class DockerBuild : public DockerCase {
 };
 
 TEST_F(DockerBuild, OfTheClassicBuilderIsLogged) {
-  auto driver = printing("FROM current\nRUN echo to-out && echo to-err >&2\n");
+  auto driver = building("FROM current\nRUN echo to-out && echo to-err >&2\n");
   ASSERT_EQ(driver.run_step(State::prepare).outcome, Outcome::done);
   EXPECT_THAT(log, HasSubstr("Step 1/4 : FROM rebottle/" + bottle + ":prev-"));
   EXPECT_THAT(log, HasSubstr("\nto-out\n"));
@@ -75,9 +75,10 @@ TEST_F(DockerBuild, OfTheClassicBuilderIsLogged) {
 
 TEST_F(DockerBuild, OfBuildKitIsLoggedAndMayMount) {
   configure([](auto& to) { to.builder = "buildkit"; });
-  auto driver = printing("FROM current\nRUN --mount=type=cache,target=/c --network=none true\n");
-  EXPECT_EQ(driver.run_step(State::prepare).reason_code, "change_unsupported");
-  driver = printing("FROM current\nRUN --mount=type=cache,target=/c echo to-out && test -d /c && echo kept > /kept\n");
+  auto refused = building("FROM current\nRUN --mount=type=cache,target=/c --network=none true\n");
+  EXPECT_EQ(refused.run_step(State::prepare).reason_code, "change_unsupported");
+  auto driver =
+      building("FROM current\nRUN --mount=type=cache,target=/c echo to-out && test -d /c && echo kept > /kept\n");
   const auto done = driver.run_all();
   ASSERT_EQ(done.outcome, Outcome::done) << driver.failed_at() << ": " << done.message << log;
   EXPECT_THAT(log, HasSubstr("] RUN --mount=type=cache,target=/c echo to-out"));
@@ -89,7 +90,7 @@ TEST_F(DockerBuild, OfBuildKitIsLoggedAndMayMount) {
 TEST_F(DockerBuild, IsLoggedWhenItFails) {
   for (const std::string builder : {"classic", "buildkit"}) {
     configure([&builder](auto& to) { to.builder = builder; });
-    auto driver = printing("FROM current\nRUN echo about to fail && exit 42\n");
+    auto driver = building("FROM current\nRUN echo about to fail && exit 42\n");
     const auto done = driver.run_step(State::prepare);
     EXPECT_EQ(done.reason_code, "build_failed") << builder;
     EXPECT_THAT(log, HasSubstr("about to fail")) << builder;
@@ -102,7 +103,8 @@ TEST_F(DockerBuild, IsLoggedWhenItFails) {
 TEST_F(DockerBuild, IsLoggedWhenItTakesTooLong) {
   for (const std::string builder : {"classic", "buildkit"}) {
     configure([&builder](auto& to) { to.builder = builder; });
-    auto driver = printing("FROM current\nRUN echo going to sleep && sleep 600\n", {{"limits", {{"build_timeout_s", 4}}}});
+    auto driver =
+        building("FROM current\nRUN echo going to sleep && sleep 600\n", {{"limits", {{"build_timeout_s", 4}}}});
     const auto done = driver.run_step(State::prepare);
     EXPECT_EQ(done.reason_code, "build_timeout") << builder << done.message;
     EXPECT_THAT(log, HasSubstr("going to sleep")) << builder;
@@ -112,7 +114,7 @@ TEST_F(DockerBuild, IsLoggedWhenItTakesTooLong) {
 }
 
 TEST_F(DockerBuild, KeepsTheLinesOfTheApprovedDockerfile) {
-  auto driver = printing("FROM current AS one\nFROM current\nRUN true\n\nNONSENSE x\n");
+  auto driver = building("FROM current AS one\nFROM current\nRUN true\n\nNONSENSE x\n");
   const auto done = driver.run_step(State::prepare);
   EXPECT_EQ(done.reason_code, "dockerfile_invalid");
   EXPECT_THAT(done.message, HasSubstr("line 5")) << done.message;
@@ -124,7 +126,7 @@ TEST_F(DockerBuild, MayUseNoMoreThanIsConfigured) {
     to.build_cpu_percent = 50;
   });
   // The files of cgroup version 1 and 2.
-  auto driver = printing(
+  auto driver = building(
       "FROM current\nRUN cd /sys/fs/cgroup && cat memory/memory.limit_in_bytes memory.max cpu/cpu.cfs_quota_us cpu.max "
       "2>/dev/null; true\n");
   ASSERT_EQ(driver.run_step(State::prepare).outcome, Outcome::done) << log;
@@ -139,7 +141,7 @@ TEST_F(DockerBuild, OfTheSameInputComesFromTheCache) {
   const std::string dockerfile = "FROM current\nRUN echo " + bottle + " > /once\n";
   for (const std::string builder : {"classic", "buildkit"}) {
     configure([&builder](auto& to) { to.builder = builder; });
-    auto first = printing(dockerfile);
+    auto first = building(dockerfile);
     ASSERT_EQ(first.run_step(State::prepare).outcome, Outcome::done) << log;
     auto context = job({{"dockerfile", dockerfile}});
     context.bottle = other;
@@ -156,14 +158,15 @@ TEST_F(DockerBuild, OfTheSameInputComesFromTheCache) {
 TEST_F(DockerBuild, LeavesNothingWhenTheJobFails) {
   const auto before = all_images();
   const std::string fresh = bottle + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
-  auto driver = printing("FROM current AS one\nRUN echo " + fresh + " > /one\nFROM current\nRUN echo " + fresh +
+  auto driver = building("FROM current AS one\nRUN echo " + fresh + " > /one\nFROM current\nRUN echo " + fresh +
                          " > /two\nCOPY --from=one /one /\nRUN exit 1\n");
   EXPECT_EQ(driver.run_step(State::prepare).reason_code, "build_failed");
   EXPECT_GT(all_images().size(), before.size()) << "the builder keeps what it got done";
   // What a person made from one of our images is not ours, although it has our labels.
-  call("POST", "/commit?container=" + bottle + "&changes=" +
-                   docker::percent_encode("LABEL io.rebottle.build=" + driver.context().job_key.substr(0, 8) + "-" +
-                                          driver.context().args.change_sha256.substr(0, 32) + " io.rebottle.job=theirs"));
+  call("POST",
+       "/commit?container=" + bottle + "&changes=" +
+           docker::percent_encode("LABEL io.rebottle.build=" + driver.context().job_key.substr(0, 8) + "-" +
+                                  driver.context().args.change_sha256.substr(0, 32) + " io.rebottle.job=theirs"));
   const auto with_theirs = all_images();
   remove_leftovers(driver, State::failed);
   const auto after = all_images();
@@ -179,7 +182,7 @@ TEST_F(DockerBuild, LeavesNothingWhenTheJobFails) {
 
 TEST_F(DockerBuild, LeavesOnlyItsImageWhenTheJobSucceeds) {
   const std::string fresh = bottle + std::to_string(std::chrono::steady_clock::now().time_since_epoch().count());
-  auto driver = printing("FROM current AS one\nRUN echo " + fresh + " > /one\nFROM current\nCOPY --from=one /one /\n");
+  auto driver = building("FROM current AS one\nRUN echo " + fresh + " > /one\nFROM current\nCOPY --from=one /one /\n");
   const auto done = driver.run_all();
   ASSERT_EQ(done.outcome, Outcome::done) << driver.failed_at() << ": " << done.message << log;
   remove_leftovers(driver, State::succeeded);
@@ -227,22 +230,22 @@ TEST_F(DockerBuild, ImageFilesThatAreNotUsedGoAgain) {
 
 TEST_F(DockerBuild, ImageFilesThatAreNotWhatWasApprovedAreNotLoaded) {
   const auto before = all_images();
-  const auto sha256 = write_import("x.tar", saved(test_image));
+  const auto refusal = [this](const std::string& name, const std::string& sha256) {
+    auto driver = printing(json{{"image", {{"file", name}, {"sha256", sha256}}}});
+    const auto done = driver.run_step(State::prepare);
+    EXPECT_EQ(done.outcome, Outcome::permanent) << name;
+    remove_leftovers(driver, State::failed);
+    return done.reason_code;
+  };
+  const auto approved = write_import("x.tar", saved(test_image));
   write_import("x.tar", saved(test_image) + "!");
-  auto driver = printing(json{{"image", {{"file", "x.tar"}, {"sha256", sha256}}}});
-  EXPECT_EQ(driver.run_step(State::prepare).reason_code, "image_file_changed");
-  remove_leftovers(driver, State::failed);
-  const auto noise = write_import("y.tar", std::string(3000, 'x'));
-  driver = printing(json{{"image", {{"file", "y.tar"}, {"sha256", noise}}}});
-  EXPECT_EQ(driver.run_step(State::prepare).reason_code, "image_file_invalid");
-  remove_leftovers(driver, State::failed);
+  EXPECT_EQ(refusal("x.tar", approved), "image_file_changed");
+  EXPECT_EQ(refusal("y.tar", write_import("y.tar", std::string(3000, 'x'))), "image_file_invalid");
   // Sound to look at, and nothing that an engine can load.
   auto archive = saved(test_image);
   for (auto at = archive.find("\"Layers\""); at != std::string::npos; at = archive.find("\"Layers\"", at + 1))
     archive.replace(at, 8, "\"Lavers\"");
-  driver = printing(json{{"image", {{"file", "z.tar"}, {"sha256", write_import("z.tar", archive)}}}});
-  EXPECT_EQ(driver.run_step(State::prepare).reason_code, "image_file_invalid");
-  remove_leftovers(driver, State::failed);
+  EXPECT_EQ(refusal("z.tar", write_import("z.tar", archive)), "image_file_invalid");
   EXPECT_EQ(all_images(), before);
   expect_untouched();
 }

@@ -141,7 +141,8 @@ Requests::Reply Requests::retry(schema::JobStore& store, const schema::Request& 
             in_state(job) + " and goes on by itself; a retry is for jobs that ended or need attention.",
             {{"state", to_string(job.state)}}};
   if (job.undoes)
-    return {"refused", "The job is an undo, and has ended; ask for undo again, or for a retry of the change's own job.",
+    return {"refused",
+            "The job is an undo, and has ended; ask for undo again, or for a retry of the change's own job.",
             {{"undoes", *job.undoes}}};
   if (job.approval.expires_at && now >= *job.approval.expires_at)
     return {"refused", "The approval has expired; approve anew.", {{"expires_at", *job.approval.expires_at}}};

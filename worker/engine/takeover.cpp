@@ -62,9 +62,7 @@ std::vector<schema::Leftover> leftovers_of(const Backend& backend, const JobCont
 }
 
 awaitable<std::optional<schema::Job>> take_over(Engine& engine, schema::Job job) {
-  auto read = [job](schema::JobStore& store) {
-    return Evidence{store.epoch(job.epoch_id), read_journals(store, job)};
-  };
+  auto read = [job](schema::JobStore& store) { return Evidence{store.epoch(job.epoch_id), read_journals(store, job)}; };
   const auto evidence = co_await engine.store.run(std::move(read));
   const bool crash = evidence.epoch && crashed(*evidence.epoch, engine.boot_id);
   const int crashes = job.crashes + (crash ? 1 : 0);

@@ -13,7 +13,6 @@ awaitable<std::optional<schema::Job>> take_over(Engine& engine, schema::Job job)
 
 // What remains to be removed after the job ended in `end`; what the backend throws is logged, and nothing returned.
 [[nodiscard]] std::vector<schema::Leftover> leftovers_of(const Backend& backend, const JobContext& context,
-                                                         const schema::Job& job, State end,
-                                                         Milliseconds now);
+                                                         const schema::Job& job, State end, Milliseconds now);
 
 }  // namespace rebottle::worker

@@ -46,12 +46,12 @@ TEST(DowntimeParts, AreTheEffectsFromTheStopToTheStart) {
 }
 
 TEST(DowntimeParts, OfARollbackSayWhenTheOldOneWasBack) {
-  const auto downtime = downtime_parts({marked(10, "begins", "stop"), marked(60, "ends", "restart"),
-                                        marked(200, "begins", "rollback"), marked(260, "ends", "rollback")},
-                                       {tried("stop_old", 10, 30), tried("start_new", 40, 60),
-                                        tried("start_new", 200, 220, Direction::undo),
-                                        tried("stop_old", 230, 260, Direction::undo)},
-                                       900);
+  const auto downtime =
+      downtime_parts({marked(10, "begins", "stop"), marked(60, "ends", "restart"), marked(200, "begins", "rollback"),
+                      marked(260, "ends", "rollback")},
+                     {tried("stop_old", 10, 30), tried("start_new", 40, 60),
+                      tried("start_new", 200, 220, Direction::undo), tried("stop_old", 230, 260, Direction::undo)},
+                     900);
   EXPECT_EQ(downtime.total, 110);
   EXPECT_EQ(downtime.old_back_after, 250);
   EXPECT_EQ(downtime_text(downtime),

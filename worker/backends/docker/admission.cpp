@@ -89,7 +89,8 @@ Performed judge_free(const Engine& engine, std::int64_t needed, std::string_view
 awaitable<Performed> judge_change(Engine& engine, const JobView& job, const Target& target) {
   std::vector<std::string> references;
   if (std::holds_alternative<schema::Args::ImageFile>(job.context.args.change)) {
-    const auto found = find_image_file(engine.config.import_dirs, std::get<schema::Args::ImageFile>(job.context.args.change).file);
+    const auto found =
+        find_image_file(engine.config.import_dirs, std::get<schema::Args::ImageFile>(job.context.args.change).file);
     if (!found.file.is_open()) co_return found.refusal;
     co_return judge_free(engine, found.file.size() + spare_bytes, "a copy of the image file");
   }

@@ -39,7 +39,8 @@ std::string build_target(const Engine& engine, const JobView& job) {
 // While it lives, nothing that carries the mark is removed: it may be what the builder is about to go on from.
 class BuildUnderWay {
  public:
-  BuildUnderWay(Engine& engine, std::string mark) : engine_(engine), at_(engine.builds_under_way.insert(std::move(mark))) {}
+  BuildUnderWay(Engine& engine, std::string mark)
+      : engine_(engine), at_(engine.builds_under_way.insert(std::move(mark))) {}
   BuildUnderWay(const BuildUnderWay&) = delete;
   BuildUnderWay& operator=(const BuildUnderWay&) = delete;
   ~BuildUnderWay() { engine_.builds_under_way.erase(at_); }
@@ -57,7 +58,8 @@ Performed build_failed(const ProgressReader& progress) {
 
 // What an answer other than a whole stream means. An engine that refuses a Dockerfile says 400 or 500: another try
 // would say the same.
-Performed build_refused(const Reply& reply, const Dockerfile& dockerfile, const ProgressReader& progress, int timeout_s) {
+Performed build_refused(const Reply& reply, const Dockerfile& dockerfile, const ProgressReader& progress,
+                        int timeout_s) {
   if (reply.reach == Reach::timeout)
     return Performed::failed(Outcome::permanent, "build_timeout",
                              "The build took longer than " + std::to_string(timeout_s) + " seconds.",
@@ -103,8 +105,8 @@ awaitable<Performed> build(Engine& engine, const JobView& job) {
   file.path = "Dockerfile";
   file.content = prepared.text;
   if (builder == Builder::classic)
-    file.content = with_first_instruction(
-        prepared, "LABEL " + std::string(label::build) + "=" + build_mark(job.context) + " " + std::string(label::job) + "=");
+    file.content = with_first_instruction(prepared, "LABEL " + std::string(label::build) + "=" +
+                                                        build_mark(job.context) + " " + std::string(label::job) + "=");
   Call call;
   call.method = "POST";
   call.target = build_target(engine, job);

@@ -15,7 +15,8 @@ class ProgressReader {
   using Print = std::function<void(std::string_view)>;
 
   // `print` gets all that the builder printed, as it came; `output_max` bounds what output() keeps of it.
-  explicit ProgressReader(std::size_t output_max, Print print = [](std::string_view) {});
+  explicit ProgressReader(
+      std::size_t output_max, Print print = [](std::string_view) {});
   void feed(std::string_view piece);
   void finish();  // a last line without its end
 

@@ -302,8 +302,7 @@ std::string with_first_instruction(const Dockerfile& dockerfile, std::string_vie
   std::size_t number = 0;
   for (const auto& line : split_lines(dockerfile.text)) {
     out += line + "\n";
-    if (std::ranges::find(dockerfile.stages, number++) != dockerfile.stages.end())
-      out.append(instruction) += '\n';
+    if (std::ranges::find(dockerfile.stages, number++) != dockerfile.stages.end()) out.append(instruction) += '\n';
   }
   return out;
 }

@@ -21,8 +21,8 @@ struct Engine {
   std::string name;  // of the backend: docker, podman
   DockerConfig config;
   EngineClient client;
-  std::multiset<std::string> builds_under_way;  // their marks
-  boost::asio::thread_pool disk{1};  // for fsync, which would hold the logic thread up
+  std::multiset<std::string> builds_under_way{};  // their marks
+  boost::asio::thread_pool disk{1};               // for fsync, which would hold the logic thread up
 };
 
 enum class Sight : std::uint8_t {

@@ -53,10 +53,10 @@ struct Call {
   std::string method;
   std::string target;  // from the slash after the version on; its parts percent-encoded by the caller
   std::string body;
-  std::string content_type;                      // empty: no body
+  std::string content_type;                                  // empty: no body
   std::vector<std::pair<std::string, std::string>> headers;  // more of them; may be secrets, so never logged
-  std::filesystem::path body_file;               // instead of `body`, streamed
-  milliseconds deadline{0};                      // for the whole call; zero: the client's own
+  std::filesystem::path body_file;                           // instead of `body`, streamed
+  milliseconds deadline{0};                                  // for the whole call; zero: the client's own
   milliseconds idle{0};                          // between two pieces of the answer; zero: the whole deadline
   std::size_t body_max = std::size_t{16} << 20;  // where there is no sink
 };

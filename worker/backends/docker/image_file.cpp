@@ -76,7 +76,8 @@ class Source {
   // What follows the archive's end belongs to the file, too.
   void drain() {
     const void* ignored = nullptr;
-    while (next(&ignored) > 0) {}
+    while (next(&ignored) > 0) {
+    }
   }
   [[nodiscard]] std::string hex() { return hash_.hex(); }
 
@@ -143,7 +144,8 @@ class Copier {
     while (name.starts_with("./")) name.erase(0, 2);
     const auto type = archive_entry_filetype(entry);
     if (type == AE_IFDIR) return;  // engines make them as they are needed
-    if (name.empty() || name.size() > name_bytes_max || name.starts_with('/') || ("/" + name + "/").find("/../") != std::string::npos)
+    if (name.empty() || name.size() > name_bytes_max || name.starts_with('/') ||
+        ("/" + name + "/").find("/../") != std::string::npos)
       throw ArchiveProblem("an entry has a name that no image has: " + shortened(clean_text(name), 100));
     // These name images; the manifest is written anew.
     if (name == "repositories" || name == "index.json" || name == "oci-layout") return;
@@ -160,7 +162,8 @@ class Copier {
 
   std::string content_of(archive_entry* entry) {
     std::string out(manifest_bytes_max, '\0');
-    if (archive_entry_size(entry) > static_cast<la_int64_t>(out.size())) throw ArchiveProblem("its manifest is too long");
+    if (archive_entry_size(entry) > static_cast<la_int64_t>(out.size()))
+      throw ArchiveProblem("its manifest is too long");
     const auto got = archive_read_data(reader_.get(), out.data(), out.size());
     if (got < 0) throw ArchiveProblem("its manifest cannot be read: " + reason());
     out.resize(static_cast<std::size_t>(got));
@@ -199,7 +202,8 @@ class Copier {
 
   // Returns the hash of the image's configuration.
   std::string finish(std::string_view tag) {
-    if (manifest_.empty()) throw ArchiveProblem("it has no manifest.json: only what `docker save` writes can be loaded");
+    if (manifest_.empty())
+      throw ArchiveProblem("it has no manifest.json: only what `docker save` writes can be loaded");
     auto manifest = json::parse(manifest_, nullptr, false);
     if (!manifest.is_array() || manifest.size() != 1 || !manifest[0].is_object())
       throw ArchiveProblem("it does not hold exactly one image");
@@ -286,8 +290,10 @@ ImageFileFound find_image_file(const std::vector<std::filesystem::path>& directo
     struct stat facts {};
     if (!file.is_open()) {
       const bool link = error == ELOOP || error == ENOTDIR;
-      out.refusal = refused(link ? Outcome::unsupported : Outcome::permanent, link ? "change_unsupported" : "image_file_unreadable",
-                            name, link ? "leads through a link or something that is no directory." : std::string("cannot be read: ") + std::strerror(error) + ".");
+      out.refusal = refused(link ? Outcome::unsupported : Outcome::permanent,
+                            link ? "change_unsupported" : "image_file_unreadable", name,
+                            link ? "leads through a link or something that is no directory."
+                                 : std::string("cannot be read: ") + std::strerror(error) + ".");
     } else if (::fstat(file.descriptor(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
       out.refusal = refused(Outcome::unsupported, "change_unsupported", name,
                             "is no regular file; only what `docker save` writes can be loaded.");

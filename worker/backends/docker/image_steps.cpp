@@ -131,7 +131,9 @@ awaitable<Performed> perform_import_image(Engine& engine, const JobView& job, Di
     co_return Performed::failed(Outcome::permanent, "image_moved",
                                 job.names.tag_job + " is not the image that was loaded.", detail);
   }
-  json result = {{"image_id", at(seen.doc, "Id")}, {"reference", job.names.tag_job}, {"sha256", archive.sha256},
+  json result = {{"image_id", at(seen.doc, "Id")},
+                 {"reference", job.names.tag_job},
+                 {"sha256", archive.sha256},
                  {"was_there", before.here()}};
   co_return Performed::done(std::move(result));
 }

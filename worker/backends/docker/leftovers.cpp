@@ -109,7 +109,8 @@ awaitable<Performed> remove_tag(Engine& engine, json reference) {
   if (seen.unclear()) co_return failure(seen.reply, "inspect the image " + tag);
   if (seen.here()) {
     // An image file carries no label of ours; whether it brought the image was seen when it was loaded.
-    const bool ours = at(seen.doc, "Config", "Labels").contains(std::string(label::job)) || at(reference, "loaded") == true;
+    const bool ours =
+        at(seen.doc, "Config", "Labels").contains(std::string(label::job)) || at(reference, "loaded") == true;
     if (!ours && at(seen.doc, "RepoTags").size() <= 1 && at(seen.doc, "RepoDigests").empty()) {
       json kept = {{"kept", tag}, {"why", "the last name of an image that is not ours"}};
       co_return Performed::done(std::move(kept));

@@ -79,7 +79,8 @@ json credentials_of(const json& entry, const std::string& host) {
 std::string registry_of(std::string_view reference) {
   const auto slash = reference.find('/');
   const auto first = reference.substr(0, slash);
-  const bool host = slash != std::string_view::npos && (first.find_first_of(".:") != std::string_view::npos || first == "localhost");
+  const bool host =
+      slash != std::string_view::npos && (first.find_first_of(".:") != std::string_view::npos || first == "localhost");
   return host ? host_of_key(first) : std::string(docker_hub);
 }
 

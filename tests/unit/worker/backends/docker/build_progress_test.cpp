@@ -1,4 +1,5 @@
-// What a build's stream of JSON lines says. Not here: builds. The BuildKit streams in tests/golden/docker were recorded from dockerd 20.10.24.
+// What a build's stream of JSON lines says. Not here: builds. The BuildKit streams in tests/golden/docker were recorded
+// from dockerd 20.10.24.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -28,10 +29,15 @@ TEST(ProgressReader, BuildKitsTraceIsReadableText) {
 }
 
 TEST(BuildTrace, NothingThatAnEngineSendsMakesItFail) {
-  const std::string whole("\x0a\x0c\x0a\x01" "d\x1a\x03run*\x02\x08\x01", 14);
+  const std::string whole(
+      "\x0a\x0c\x0a\x01"
+      "d\x1a\x03run*\x02\x08\x01",
+      14);
   EXPECT_EQ(BuildTrace().read(whole), "#1 run\n");
-  for (std::size_t size = 0; size < whole.size(); ++size) EXPECT_EQ(BuildTrace().read(whole.substr(0, size)), "") << size;
-  EXPECT_EQ(BuildTrace().read(std::string("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01x", 12)), "") << "a length of 2^64";
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_EQ(BuildTrace().read(whole.substr(0, size)), "") << size;
+  EXPECT_EQ(BuildTrace().read(std::string("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01x", 12)), "")
+      << "a length of 2^64";
   EXPECT_EQ(BuildTrace().read(std::string(64, '\xff')), "") << "a varint without an end";
   EXPECT_EQ(BuildTrace().read("\x0b\x0c"), "") << "groups are not known";
 }

@@ -107,14 +107,16 @@ TEST(Dockerfile, BuildKitMayMountWhatNeedsNoSession) {
   const auto read = [](const std::string& line) {
     return prepare_dockerfile("FROM debian AS tools\nFROM current\n" + line + "\n", image, Builder::buildkit);
   };
-  for (const auto* const line : {"RUN --mount=type=cache,target=/c make", "RUN --mount=type=tmpfs,target=/t --mount=target=/b make",
-                                 "RUN --mount=from=tools,target=/t make", "RUN --mount=from=0,target=/t [\"make\"]"}) {
+  for (const auto* const line :
+       {"RUN --mount=type=cache,target=/c make", "RUN --mount=type=tmpfs,target=/t --mount=target=/b make",
+        "RUN --mount=from=tools,target=/t make", "RUN --mount=from=0,target=/t [\"make\"]"}) {
     EXPECT_THAT(read(line).problems, IsEmpty()) << line;
     EXPECT_THAT(read(line).images, ElementsAre("debian")) << line;
     EXPECT_THAT(read(line).text, HasSubstr(line));
   }
   EXPECT_THAT(read("RUN --mount=type=bind,from=golang:1,target=/g make").images, ElementsAre("debian", "golang:1"));
-  EXPECT_THAT(read("RUN --mount=type=secret,id=x make").problems, ElementsAre(HasSubstr("a mount of type secret needs")));
+  EXPECT_THAT(read("RUN --mount=type=secret,id=x make").problems,
+              ElementsAre(HasSubstr("a mount of type secret needs")));
   EXPECT_THAT(read("RUN --mount=type=ssh make").problems, ElementsAre(HasSubstr("a mount of type ssh needs")));
   EXPECT_THAT(read("RUN --mount=from=current,target=/x make").problems, ElementsAre(HasSubstr("FROM current AS base")));
   EXPECT_THAT(read("RUN --mount=from=$X,target=/x make").problems, ElementsAre(HasSubstr("hide what is mounted")));
@@ -122,13 +124,14 @@ TEST(Dockerfile, BuildKitMayMountWhatNeedsNoSession) {
   EXPECT_THAT(read("RUN --mount=type=cache,target=/c --security=insecure make").problems,
               ElementsAre(HasSubstr("line 3: RUN with --security=insecure")));
   EXPECT_THAT(read("RUN <<EOF\nmake\nEOF").problems, ElementsAre(HasSubstr("here-documents")));
-  EXPECT_THAT(onbuild_problems({"RUN --mount=type=secret,id=x make"}, Builder::buildkit), ElementsAre(HasSubstr("secret")));
+  EXPECT_THAT(onbuild_problems({"RUN --mount=type=secret,id=x make"}, Builder::buildkit),
+              ElementsAre(HasSubstr("secret")));
 }
 
 TEST(Dockerfile, AnInstructionOfOursComesFirstInEachStage) {
   const auto read = prepare_dockerfile("FROM a AS \\\n  b\nRUN x\n\nFROM current\nRUN y\n", image);
-  EXPECT_EQ(with_first_instruction(read, "LABEL l=1"), "FROM a AS \\\n  b\nLABEL l=1\nRUN x\n\nFROM " + std::string(image) +
-                                                          "\nLABEL l=1\nRUN y\n\n\n");
+  EXPECT_EQ(with_first_instruction(read, "LABEL l=1"),
+            "FROM a AS \\\n  b\nLABEL l=1\nRUN x\n\nFROM " + std::string(image) + "\nLABEL l=1\nRUN y\n\n\n");
   EXPECT_EQ(with_own_lines("dockerfile parse error line 8: unknown instruction: Y", read),
             "dockerfile parse error line 6: unknown instruction: Y");
   EXPECT_EQ(with_own_lines("Dockerfile parse error on line 4: x", read), "Dockerfile parse error on line 3: x");

@@ -49,8 +49,7 @@ ArchiveEntry file(const std::string& path, const std::string& content) {
   return entry;
 }
 
-const std::string manifest =
-    R"([{"Config":"c.json","RepoTags":["debian:12","host/own:1"],"Layers":["a/layer.tar"]}])";
+const std::string manifest = R"([{"Config":"c.json","RepoTags":["debian:12","host/own:1"],"Layers":["a/layer.tar"]}])";
 
 class ImageFiles : public ::testing::Test {
  protected:
@@ -111,10 +110,10 @@ TEST_F(ImageFiles, GetOurNameAndNoOther) {
   link.path = "b/layer.tar";
   link.kind = ArchiveEntry::Kind::symlink;
   link.content = "../a/layer.tar";
-  const auto bytes = write("x.tar", make_archive({file("repositories", R"({"debian":{"12":"0"}})"), file("index.json", "{}"),
-                                                  file("oci-layout", "{}"), file("c.json", "config"),
-                                                  file("a/layer.tar", std::string(300'000, 'l')), link,
-                                                  file("manifest.json", manifest)}));
+  const auto bytes = write(
+      "x.tar", make_archive({file("repositories", R"({"debian":{"12":"0"}})"), file("index.json", "{}"),
+                             file("oci-layout", "{}"), file("c.json", "config"),
+                             file("a/layer.tar", std::string(300'000, 'l')), link, file("manifest.json", manifest)}));
   const auto archive = copied("x.tar");
   EXPECT_EQ(archive.problem, "");
   EXPECT_EQ(archive.disk_problem, "");
@@ -126,8 +125,7 @@ TEST_F(ImageFiles, GetOurNameAndNoOther) {
   EXPECT_EQ(members[1].content, std::string(300'000, 'l'));
   EXPECT_EQ(members[2].content, "-> ../a/layer.tar");
   EXPECT_EQ(members[3].name, "manifest.json");
-  EXPECT_EQ(members[3].content,
-            R"([{"Config":"c.json","Layers":["a/layer.tar"],"RepoTags":["rebottle/x:job-1"]}])");
+  EXPECT_EQ(members[3].content, R"([{"Config":"c.json","Layers":["a/layer.tar"],"RepoTags":["rebottle/x:job-1"]}])");
   struct stat facts {};
   ASSERT_EQ(::stat(copy().c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 0777U, 0600U);
@@ -156,8 +154,8 @@ TEST_F(ImageFiles, ThatAreNoArchiveOfOneImageAreRefused) {
     EXPECT_FALSE(std::filesystem::exists(copy())) << problem;
   }
   // Cut off in the middle of a layer.
-  const auto whole = make_archive({file("c.json", "config"), file("a/layer.tar", std::string(300'000, 'l')),
-                                   file("manifest.json", manifest)});
+  const auto whole = make_archive(
+      {file("c.json", "config"), file("a/layer.tar", std::string(300'000, 'l')), file("manifest.json", manifest)});
   write("x.tar", whole.substr(0, 100'000));
   EXPECT_THAT(copied("x.tar").problem, HasSubstr("damaged"));
 }

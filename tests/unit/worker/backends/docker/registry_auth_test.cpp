@@ -52,9 +52,8 @@ TEST_F(RegistryAuthFile, GivesEachRegistryItsOwnCredentialsOnly) {
   write(R"({"auths": {"https://index.docker.io/v1/": {"auth": "YWxpY2U6czpjcmV0"},
                       "registry.example:5000": {"username": "bob", "password": "ü/?"},
                       "https://token.example/v2/": {"identitytoken": "t0ken", "auth": "eDp5"}}})");
-  EXPECT_EQ(header("debian:12"), (json{{"username", "alice"},
-                                       {"password", "s:cret"},
-                                       {"serveraddress", "https://index.docker.io/v1/"}}));
+  EXPECT_EQ(header("debian:12"),
+            (json{{"username", "alice"}, {"password", "s:cret"}, {"serveraddress", "https://index.docker.io/v1/"}}));
   EXPECT_EQ(header("registry.example:5000/x"),
             (json{{"username", "bob"}, {"password", "ü/?"}, {"serveraddress", "registry.example:5000"}}));
   EXPECT_EQ(header("token.example/x"), (json{{"identitytoken", "t0ken"}, {"serveraddress", "token.example"}}));
