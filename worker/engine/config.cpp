@@ -105,6 +105,12 @@ std::string check_template(const std::string& name) {
   return "must hold {bottle}, which stands for the bottle's slug";
 }
 
+std::string check_override(const std::string& path) {
+  if (path.empty()) return {};
+  if (!std::filesystem::path(path).is_absolute()) return "must be an absolute path";
+  return check_template(path);
+}
+
 std::string check_not_empty(const std::string& value) { return value.empty() ? "must not be empty" : ""; }
 
 constexpr int day_s = 86'400;
@@ -141,6 +147,8 @@ Section docker_keys(docker::DockerConfig& to) {
       yes_or_no("pull", to.pull),
       absolute_path("registry_auth_file", to.registry_auth_file),
       absolute_paths("import_dirs", to.import_dirs),
+      whole("keep_old_s", to.keep_old_s, 0, 365 * day_s),
+      text("override_dockerfile", to.override_dockerfile, check_override),
       whole("build_timeout_s", to.build_timeout_s, 1, day_s),
       whole("stop_timeout_s", to.stop_timeout_s, 0, 3600),
       whole("stable_s", to.stable_s, 0, 3600),
