@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tools/job_text.hpp"
 #include "tools/time_text.hpp"
 
 namespace rebottle::tools {
@@ -44,14 +45,13 @@ std::string name_of(const Downtime::Part& part) {
 
 }  // namespace
 
-Downtime downtime_parts(const std::vector<schema::HistoryRow>& history, const std::vector<schema::JournalRow>& journal,
-                        Milliseconds now) {
+Downtime downtime_parts(const schema::Job& job, const std::vector<schema::HistoryRow>& history,
+                        const std::vector<schema::JournalRow>& journal, Milliseconds now) {
   Downtime downtime;
+  downtime.total = downtime_of(job, now);
   bool brought_back = false;
   const auto stretches = stretches_of(history, brought_back);
   if (stretches.empty()) return downtime;
-  for (const auto& stretch : stretches)
-    downtime.total += std::max(Milliseconds{0}, stretch.until.value_or(now) - stretch.from);
   auto rows = journal;
   std::ranges::stable_sort(rows, {}, &schema::JournalRow::opened_at);
   Milliseconds known = 0;

@@ -1,5 +1,5 @@
-// How long a job's bottle was down, and what took the time: read off its history and its journal.
-// Not here: the total that the service keeps (jobs_view.downtime_ms).
+// How long a job's bottle was down, and what took the time: the total of its row, the parts read off its history and
+// its journal. Not here: any second record of times.
 #pragma once
 
 #include <optional>
@@ -17,14 +17,15 @@ struct Downtime {
     std::string effect;
     schema::Milliseconds duration = 0;  // of its last try, as far as the bottle was down
   };
-  schema::Milliseconds total = 0;    // of all stretches, up to now where one has not ended
+  schema::Milliseconds total = 0;    // as the service counts it, up to now where a stretch has not ended
   schema::Milliseconds between = 0;  // of the total, not spent in an effect: earlier tries, pauses, a dead worker
   std::vector<Part> parts;           // in the order in which they began
   // From the old one's stop until it ran again; empty unless the bottle was brought back.
   std::optional<schema::Milliseconds> old_back_after;
 };
 
-[[nodiscard]] Downtime downtime_parts(const std::vector<schema::HistoryRow>& history,
+// No parts where the history has no marks, as that of a job of an older schema.
+[[nodiscard]] Downtime downtime_parts(const schema::Job& job, const std::vector<schema::HistoryRow>& history,
                                       const std::vector<schema::JournalRow>& journal, schema::Milliseconds now);
 
 // "3.4s: stop_old 2.9s, park_old 12ms, …"

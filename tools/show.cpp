@@ -112,7 +112,7 @@ void print_state(const Context& context, const Screen& screen, const Shown& show
   screen.field("you can", {row.operator_ == "none" ? "" : std::string(row.operator_)});
   if (job.attempt > 1) screen.field("attempt", {std::to_string(job.attempt)});
   if (job.crashes > 0) screen.field("crashes", {std::to_string(job.crashes) + " of the worker in this step"});
-  const auto downtime = downtime_parts(shown.history, shown.journal, context.now());
+  const auto downtime = downtime_parts(shown.job, shown.history, shown.journal, context.now());
   if (downtime.total > 0)
     screen.field("downtime", {downtime_text(downtime) + (job.down_since ? ", and still down" : "")});
   if (downtime.old_back_after)
@@ -175,7 +175,7 @@ Json shown_json(const Context& context, const Shown& shown) {
   object["waiting"] =
       shown.waiting ? Json{{"code", shown.waiting->code}, {"text", shown.waiting->text}} : Json(nullptr);
   object["downtime_now_ms"] = downtime_of(shown.job, context.now());
-  object["downtime"] = downtime_json(downtime_parts(shown.history, shown.journal, context.now()));
+  object["downtime"] = downtime_json(downtime_parts(shown.job, shown.history, shown.journal, context.now()));
   const ChangeSummary change = change_of(shown.job.approval);
   object["change"] = {{"word", change.word}, {"summary", change.line}, {"sha256", change.sha256}};
   // What the strict parser refuses is shown as it came: a lenient reading could differ from the approver's.

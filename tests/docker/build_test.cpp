@@ -68,7 +68,7 @@ class DockerBuild : public DockerCase {
 TEST_F(DockerBuild, OfTheClassicBuilderIsLogged) {
   auto driver = building("FROM current\nRUN echo to-out && echo to-err >&2\n");
   ASSERT_EQ(driver.run_step(State::prepare).outcome, Outcome::done);
-  EXPECT_THAT(log, HasSubstr("Step 1/4 : FROM rebottle/" + bottle + ":prev-"));
+  EXPECT_THAT(log, HasSubstr("Step 1/8 : FROM rebottle/" + bottle + ":prev-"));
   EXPECT_THAT(log, HasSubstr("\nto-out\n"));
   EXPECT_THAT(log, HasSubstr("to-err"));
 }
@@ -186,8 +186,9 @@ TEST_F(DockerBuild, LeavesOnlyItsImageWhenTheJobSucceeds) {
   const auto done = driver.run_all();
   ASSERT_EQ(done.outcome, Outcome::done) << driver.failed_at() << ": " << done.message << log;
   remove_leftovers(driver, State::succeeded);
-  const auto filters = docker::percent_encode(json{{"dangling", {"true"}}, {"label", {"io.rebottle.job="}}}.dump());
-  EXPECT_EQ(call("GET", "/images/json?filters=" + filters), json::array());
+  const auto mark = driver.context().job_key.substr(0, 8) + "-" + driver.context().args.change_sha256.substr(0, 32);
+  const json filters = {{"dangling", {"true"}}, {"label", {"io.rebottle.build=" + mark}}};
+  EXPECT_EQ(call("GET", "/images/json?filters=" + docker::percent_encode(filters.dump())), json::array());
   EXPECT_EQ(run_inside(bottle, {"cat", "/one"}), fresh + "\n");
 }
 

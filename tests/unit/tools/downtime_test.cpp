@@ -27,14 +27,23 @@ JournalRow tried(const std::string& effect, schema::Milliseconds opened, std::op
   return {direction, effect, State::apply, closed ? Journal::closed : Journal::open, tries, "{}", opened, closed};
 }
 
+schema::Job job_down_for(schema::Milliseconds completed, std::optional<schema::Milliseconds> since = {}) {
+  schema::Job job;
+  job.downtime_ms = completed;
+  job.down_since = since;
+  return job;
+}
+
 TEST(DowntimeParts, NoneWhereTheBottleNeverWentDown) {
-  const auto downtime = downtime_parts({marked(10, "", "prepare")}, {tried("build_image", 1, 10)}, 100);
+  const auto downtime =
+      downtime_parts(job_down_for(0), {marked(10, "", "prepare")}, {tried("build_image", 1, 10)}, 100);
   EXPECT_EQ(downtime.total, 0);
   EXPECT_TRUE(downtime.parts.empty());
 }
 
 TEST(DowntimeParts, AreTheEffectsFromTheStopToTheStart) {
   const auto downtime = downtime_parts(
+      job_down_for(50),
       {marked(5, "", "stop"), marked(10, "begins", "stop"), marked(40, "", "apply"), marked(60, "ends", "restart")},
       {tried("disarm", 5, 10), tried("stop_old", 10, 30), tried("adopted", 30, 30, Direction::forward, 0),
        tried("park_old", 31, 41), tried("start_new", 41, 60), tried("verify_new", 60, 90)},
@@ -47,7 +56,8 @@ TEST(DowntimeParts, AreTheEffectsFromTheStopToTheStart) {
 
 TEST(DowntimeParts, OfARollbackSayWhenTheOldOneWasBack) {
   const auto downtime =
-      downtime_parts({marked(10, "begins", "stop"), marked(60, "ends", "restart"), marked(200, "begins", "rollback"),
+      downtime_parts(job_down_for(110),
+                     {marked(10, "begins", "stop"), marked(60, "ends", "restart"), marked(200, "begins", "rollback"),
                       marked(260, "ends", "rollback")},
                      {tried("stop_old", 10, 30), tried("start_new", 40, 60),
                       tried("start_new", 200, 220, Direction::undo), tried("stop_old", 230, 260, Direction::undo)},
@@ -62,15 +72,21 @@ TEST(DowntimeParts, OfARollbackSayWhenTheOldOneWasBack) {
 }
 
 TEST(DowntimeParts, GoOnWhileTheBottleIsDown) {
-  const auto downtime = downtime_parts({marked(10, "begins", "stop")}, {tried("stop_old", 10, std::nullopt)}, 100);
+  const auto downtime =
+      downtime_parts(job_down_for(0, 10), {marked(10, "begins", "stop")}, {tried("stop_old", 10, std::nullopt)}, 100);
   EXPECT_EQ(downtime.total, 90);
   EXPECT_EQ(downtime_text(downtime), "90ms: stop_old 90ms");
+}
+
+TEST(DowntimeParts, OfAJobWithoutMarksAreNotMadeUp) {
+  const auto downtime = downtime_parts(job_down_for(40), {marked(10, "", "stop")}, {tried("stop_old", 10, 30)}, 100);
+  EXPECT_EQ(downtime_text(downtime), "40ms");
 }
 
 TEST(DowntimeParts, SurviveForeignData) {
   auto broken = marked(10, "begins", "stop");
   broken.data = "[1,2]";
-  EXPECT_EQ(downtime_parts({broken, marked(20, "ends", "restart")}, {}, 100).total, 0);
+  EXPECT_EQ(downtime_parts(job_down_for(0), {broken, marked(20, "ends", "restart")}, {}, 100).total, 0);
 }
 
 }  // namespace
