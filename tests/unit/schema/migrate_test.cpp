@@ -50,8 +50,8 @@ TEST(Migrate, OlderVersionsAreBroughtUpToDateWithTheirRows) {
     old.sql().exec("INSERT INTO instance VALUES (1, 'abc', 0, 1000)");
     old.sql().exec("PRAGMA application_id = " + std::to_string(application_id) + "; PRAGMA user_version = 1");
     old.sql().exec(
-        "INSERT INTO approvals (approval_id, kind, backend, bottle, args, approved_by, created_at) VALUES ('prop-1', "
-        "'capability_block', 'docker', 'dev-1', '{\"change\":{\"commands\":[\"true\"]}}', 'alice', 1000)");
+        "INSERT INTO approvals (approval_id, kind, backend, bottle, args, approved_by) VALUES ('prop-1', "
+        "'capability_block', 'docker', 'dev-1', '{\"change\":{\"commands\":[\"true\"]}}', 'alice')");
     old.sql().exec(
         "INSERT INTO leftovers (job_id, backend, kind, reference, not_before, created_at) VALUES (1, 'docker', "
         "'image_tag', '{}', 2000, 1000)");

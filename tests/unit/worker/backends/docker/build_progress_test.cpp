@@ -68,7 +68,7 @@ TEST(ProgressReader, FindsTheErrorInsideASuccess) {
   EXPECT_TRUE(progress.failed());
   EXPECT_EQ(progress.error(), "returned 42");
   EXPECT_EQ(progress.exit_code(), 42);
-  EXPECT_EQ(progress.output(), "Step 1/2 : FROM x\nout of cheese\n");
+  EXPECT_EQ(progress.output(), "Step 1/2 : FROM x\nout of cheese\nreturned 42\n");
 }
 
 TEST(ProgressReader, LinesMayComeInAnyPieces) {

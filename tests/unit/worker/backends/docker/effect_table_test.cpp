@@ -128,13 +128,14 @@ TEST_F(EffectTable, LeftoversAreNamedByTheJob) {
   };
   EXPECT_THAT(kinds(State::succeeded),
               ElementsAre(R"(parked_container {"container_id":"old","name":"agent.prev-ab-1"})",
-                          R"(image_tag {"tag":"rebottle/agent:job-ab-0"})",
+                          R"(image_tag {"tag":"rebottle/agent:job-ab-0"})", R"(build_cache {"mark":"ab-"})",
                           R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
-  EXPECT_THAT(kinds(State::failed),
-              ElementsAre(R"(created_container {"job":"ab-1","name":"agent.new-ab-1"})",
-                          R"(image_tag {"job":"ab-1","tag":"rebottle/agent:job-ab-1"})",
-                          R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
-  EXPECT_EQ(kinds(State::resolved).size(), 3U) << "a settlement by hand keeps the files";
+  EXPECT_THAT(
+      kinds(State::failed),
+      ElementsAre(R"(created_container {"job":"ab-1","name":"agent.new-ab-1"})",
+                  R"(image_tag {"job":"ab-1","tag":"rebottle/agent:job-ab-1"})", R"(build_cache {"mark":"ab-"})",
+                  R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
+  EXPECT_EQ(kinds(State::resolved).size(), 4U) << "a settlement by hand keeps the files";
 }
 
 }  // namespace
