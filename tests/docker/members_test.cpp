@@ -254,7 +254,7 @@ TEST_F(DockerMembers, AMemberThatAnotherJobIsAboutToReplaceIsLeftToIt) {
   start_bottle();
   auto one = whole_job();
   ASSERT_EQ(one.run_step(State::prepare).outcome, Outcome::done);
-  json body = {{"Image", test_image}, {"Labels", {{"io.rebottle.job", "other-7"}}}};
+  json body = {{"Image", test_image}, {"Cmd", {"true"}}, {"Labels", {{"io.rebottle.job", "other-7"}}}};
   const auto other = text(at(call("POST", "/containers/create?name=" + proxy + ".new-other-7", body), "Id"));
   const auto waits = one.run_step(State::snapshot);
   EXPECT_EQ(waits.outcome, Outcome::transient);
