@@ -68,6 +68,7 @@ struct JobStatements {
   SQLite::Statement bottle_claimed{db, R"(
     INSERT INTO bottles (backend, bottle, target, last_job_id) VALUES (:backend, :bottle, :target, :job_id)
     ON CONFLICT (backend, bottle) DO UPDATE SET target = excluded.target, last_job_id = excluded.last_job_id)"};
+  SQLite::Statement current{db, "SELECT current FROM bottles WHERE backend = :backend AND bottle = :bottle"};
   SQLite::Statement bottle_changed{db, R"(
     UPDATE bottles SET current = :current, changed_at = :now WHERE backend = :backend AND bottle = :bottle)"};
   SQLite::Statement end_queued{db, R"(
@@ -205,6 +206,8 @@ struct JobStatements {
     SELECT * FROM freezes WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > :now) ORDER BY freeze_id)"};
 
   SQLite::Statement delete_capabilities{db, "DELETE FROM capabilities WHERE backend = :backend"};
+  SQLite::Statement keep_capabilities{
+      db, "DELETE FROM capabilities WHERE backend NOT IN (SELECT value FROM json_each(:backends))"};
   SQLite::Statement insert_capability{db, R"(
     INSERT INTO capabilities (backend, kind, supported, version, reason_code, message, detail, checked_at)
     VALUES (:backend, :kind, :supported, :version, :reason_code, :message, :detail, :checked_at))"};

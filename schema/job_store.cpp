@@ -2,6 +2,8 @@
 // Not here: claims and owners (job_store_owner.cpp), progress (job_store_advance.cpp), requests, the file.
 #include <sqlite3.h>
 
+#include <nlohmann/json.hpp>
+
 #include "schema/migrate.hpp"
 #include "schema/sqlite_job_store.hpp"
 
@@ -87,6 +89,14 @@ Result<Job> SqliteJobStore::job(std::int64_t job_id) {
   });
 }
 
+std::string SqliteJobStore::current(const std::string& backend, const std::string& bottle) {
+  return translated("cannot read what is current", [&]() -> std::string {
+    Use row(statements_.current);
+    row.bind(":backend", backend).bind(":bottle", bottle);
+    return row.next() ? row.text("current") : "{}";
+  });
+}
+
 std::vector<JournalRow> SqliteJobStore::journal(std::int64_t job_id) {
   return translated("cannot read the journal", [&] {
     Use rows(statements_.journal);
@@ -133,6 +143,11 @@ void SqliteJobStore::record_capabilities(const std::string& backend, const std::
           .bind(":checked_at", row.checked_at)
           .run();
   });
+}
+
+void SqliteJobStore::keep_capabilities(const std::vector<std::string>& backends) {
+  write("cannot remove capabilities",
+        [&] { Use(statements_.keep_capabilities).bind(":backends", nlohmann::json(backends).dump()).run(); });
 }
 
 std::optional<Job> SqliteJobStore::find_job(std::int64_t job_id) {

@@ -155,6 +155,8 @@ class JobStore {
   [[nodiscard]] virtual Result<Job> job(std::int64_t job_id) = 0;
   [[nodiscard]] virtual std::vector<JournalRow> journal(std::int64_t job_id) = 0;  // in the order of the first tries
   [[nodiscard]] virtual Result<Job> advance(const Advance& advance) = 0;           // the row afterwards
+  // What the backend recorded at the bottle's last success: a JSON object, empty before the first.
+  [[nodiscard]] virtual std::string current(const std::string& backend, const std::string& bottle) = 0;
 
   // Requests.
   [[nodiscard]] virtual std::vector<Request> pending_requests() = 0;
@@ -186,8 +188,9 @@ class JobStore {
   virtual void leftover_removed(std::int64_t leftover_id, Milliseconds now) = 0;
   virtual void leftover_failed(std::int64_t leftover_id, const std::string& error, Milliseconds next_try) = 0;
 
-  // Capabilities: replaces all rows of the backend.
+  // Capabilities: replaces all rows of the backend; removes those of every backend that is not named.
   virtual void record_capabilities(const std::string& backend, const std::vector<Capability>& rows) = 0;
+  virtual void keep_capabilities(const std::vector<std::string>& backends) = 0;
 
   // True if another connection committed since the last call (PRAGMA data_version; microseconds).
   [[nodiscard]] virtual bool changed_by_others() = 0;

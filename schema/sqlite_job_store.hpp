@@ -43,6 +43,7 @@ class SqliteJobStore final : public JobStore {
                         int crashes, Milliseconds now, const std::string& actor, const std::string& data) override;
   Result<Job> job(std::int64_t job_id) override;
   std::vector<JournalRow> journal(std::int64_t job_id) override;
+  std::string current(const std::string& backend, const std::string& bottle) override;
   Result<Job> advance(const Advance& advance) override;
 
   std::vector<Request> pending_requests() override;
@@ -63,6 +64,7 @@ class SqliteJobStore final : public JobStore {
   void leftover_failed(std::int64_t leftover_id, const std::string& error, Milliseconds next_try) override;
 
   void record_capabilities(const std::string& backend, const std::vector<Capability>& rows) override;
+  void keep_capabilities(const std::vector<std::string>& backends) override;
 
   bool changed_by_others() override;
   void check_file() override;

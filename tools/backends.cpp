@@ -23,7 +23,7 @@ struct SupportsOptions {
 struct BackendsOptions {};
 
 // An answer from further in the future than this says that the clock was set back: its age is not known.
-constexpr schema::Milliseconds clock_slack = 60'000;
+constexpr schema::Milliseconds clock_slack = 5'000;
 
 // Whatever is not known for certain is a no: the asker hides the tool then.
 schema::Capability closed(const SupportsOptions& options, std::string reason_code, std::string message) {
@@ -37,22 +37,38 @@ schema::Capability closed(const SupportsOptions& options, std::string reason_cod
           .checked_at = 0};
 }
 
+// How long the service says that its answer may be believed; an answer that does not say so is not believed.
+std::optional<milliseconds> good_for(const schema::Capability& row) {
+  const auto detail = json_of_column(row.detail);
+  const auto seconds = detail.is_object() ? detail.find("good_for_s") : detail.end();
+  if (seconds == detail.end() || !seconds->is_number_integer()) return std::nullopt;
+  return std::chrono::seconds(seconds->get<std::int64_t>());
+}
+
 schema::Capability look_up(Context& context, schema::OperatorStore& store, const SupportsOptions& options) {
   const auto rows = store.capabilities();
-  const auto found = std::ranges::find_if(
-      rows, [&](const auto& row) { return row.backend == options.backend && row.kind == options.kind; });
-  if (found == rows.end()) return closed(options, "not_known", "the service knows nothing about this backend and kind");
+  const auto of_backend = [&](const auto& row) { return row.backend == options.backend; };
+  const auto found =
+      std::ranges::find_if(rows, [&](const auto& row) { return of_backend(row) && row.kind == options.kind; });
+  if (found == rows.end() && std::ranges::any_of(rows, of_backend))
+    return closed(options, "kind_unsupported", "the backend does not know jobs of this kind");
+  if (found == rows.end()) return closed(options, "not_known", "no service has said anything about this backend");
   auto result = *found;
   if (!result.supported) return result;
   const auto age = context.now() - result.checked_at;
-  const auto age_max = options.age_max.value_or(milliseconds(600'000)).count();
+  const auto age_max = options.age_max ? options.age_max : good_for(result);
   if (!context.service_runs()) {
     result.reason_code = "service_not_running";
     result.message = "no service runs that could carry it out";
-  } else if (age > age_max || age < -clock_slack) {
+  } else if (age < -clock_slack) {
     result.reason_code = "answer_stale";
-    result.message = age < 0 ? "its time is in the future, so the clock was set back"
-                             : "last probed " + duration_text(age) + " ago, longer than " + duration_text(age_max);
+    result.message = "its time is in the future, so the clock was set back";
+  } else if (!age_max) {
+    result.reason_code = "answer_stale";
+    result.message = "it does not say how long it may be believed";
+  } else if (age > age_max->count()) {
+    result.reason_code = "answer_stale";
+    result.message = "last probed " + duration_text(age) + " ago, longer than " + duration_text(age_max->count());
   } else {
     return result;
   }
@@ -135,7 +151,8 @@ void add_backends(CommandLine& line) {
                options, run_supports);
   add_argument(supports, "BACKEND", options->backend, "docker, podman or smolmachines");
   add_argument(supports, "KIND", options->kind, "capability_block");
-  add_duration(supports, "--max-age", options->age_max, "An older answer counts as not known (default: 10m)");
+  add_duration(supports, "--max-age", options->age_max,
+               "An older answer counts as not known (default: as the service said)");
   add_verb(line,
            {.name = "backends",
             .summary = "List what each backend can do, as last probed",

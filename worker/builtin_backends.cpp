@@ -1,37 +1,25 @@
-// The registry: name → factory. Not here: names that are known but not served (engine/backends.hpp).
+// The registry. Not here: which of them the configuration switches on.
 #include "worker/builtin_backends.hpp"
 
-#include <array>
-#include <string_view>
-
-#include "worker/backends/docker/docker_backend.hpp"
+#include "worker/backends/docker/docker_module.hpp"
+#include "worker/backends/null/null_module.hpp"
+#include "worker/backends/smolmachines/smolmachines_module.hpp"
 
 namespace rebottle::worker {
-namespace {
 
-struct Registration {
-  std::string_view name;
-  // Null where the configuration switches the backend off.
-  std::unique_ptr<Backend> (*make)(const boost::asio::any_io_executor& executor, const Config& config);
-};
-
-std::unique_ptr<Backend> make_docker(const boost::asio::any_io_executor& executor, const Config& config) {
-  if (!config.docker.enabled) return nullptr;
-  return docker::make_docker_backend(executor, config.docker);
+BackendModules builtin_backends() {
+  BackendModules modules;
+  modules.push_back(docker::docker_module());
+  modules.push_back(docker::docker_module("podman", docker::podman_config()));
+  modules.push_back(null::null_module());
+  modules.push_back(smolmachines::smolmachines_module());
+  return modules;
 }
 
-constexpr std::array registrations{
-    Registration{"docker", make_docker},
-};
-
-}  // namespace
-
-std::vector<std::unique_ptr<Backend>> make_backends(const boost::asio::any_io_executor& executor,
-                                                    const Config& config) {
-  std::vector<std::unique_ptr<Backend>> backends;
-  for (const auto& registration : registrations)
-    if (auto backend = registration.make(executor, config)) backends.push_back(std::move(backend));
-  return backends;
+std::vector<std::string> backend_names(const BackendModules& modules) {
+  std::vector<std::string> names;
+  for (const auto& module : modules) names.emplace_back(module->name());
+  return names;
 }
 
 }  // namespace rebottle::worker

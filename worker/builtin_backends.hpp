@@ -1,18 +1,16 @@
 // The backends that this executable contains: one line for each. Not here: what they do.
 #pragma once
 
-#include <memory>
+#include <string>
 #include <vector>
 
-#include <boost/asio/any_io_executor.hpp>
-
-#include "worker/backends/backend.hpp"
 #include "worker/engine/config.hpp"
 
 namespace rebottle::worker {
 
-// Those that the configuration switches on.
-[[nodiscard]] std::vector<std::unique_ptr<Backend>> make_backends(const boost::asio::any_io_executor& executor,
-                                                                  const Config& config);
+// All of them, as yet unconfigured.
+[[nodiscard]] BackendModules builtin_backends();
+// Names that mean something to rebottle, whether or not they are served.
+[[nodiscard]] std::vector<std::string> backend_names(const BackendModules& modules);
 
 }  // namespace rebottle::worker

@@ -51,16 +51,15 @@ class StopSignals {
 };
 
 // Flags win over the file; what neither names has its default.
-Config effective_config(const Options& options) {
+Config effective_config(const Options& options, const BackendModules& modules) {
   const auto defaults = default_paths();
   const auto file = options.config.value_or(defaults.config);
   Config config;
-  if (options.config || std::filesystem::exists(file)) config = load_config(file);
+  if (options.config || std::filesystem::exists(file)) config = load_config(file, modules);
   if (options.db) config.service.db = std::filesystem::absolute(*options.db);
   if (config.service.db.empty()) config.service.db = defaults.db;
   if (config.service.state_dir.empty()) config.service.state_dir = config.service.db.parent_path();
   if (options.log_level) config.service.log_level = *options.log_level;
-  config.docker.snapshot_dir = config.service.state_dir / "snapshots";
   return config;
 }
 
@@ -70,14 +69,18 @@ void make_private_directory(const std::filesystem::path& directory) {
   std::filesystem::permissions(directory, std::filesystem::perms::owner_all);
 }
 
-int serve(const Config& config, schema::ServiceLock& lock) {
-  make_private_directory(config.docker.snapshot_dir);
+int serve(const Config& config, const BackendModules& modules, schema::ServiceLock& lock) {
+  const auto private_dir = config.service.state_dir / "snapshots";
+  make_private_directory(private_dir);
   SystemClock clock;
   const auto process = this_process(REBOTTLE_VERSION, clock.now());
   auto store = schema::JobStore::open(config.service.db, {});
   boost::asio::io_context io(1);
+  std::vector<std::unique_ptr<Backend>> served;
+  for (const auto& module : modules)
+    if (auto backend = module->make(io.get_executor(), private_dir)) served.push_back(std::move(backend));
   Service service(io.get_executor(), clock, config, process, std::move(store),
-                  make_backends(io.get_executor(), config));
+                  Backends(std::move(served), backend_names(modules)));
   lock.describe(REBOTTLE_VERSION, std::to_string(process.started_at), service.epoch_id());
   StopSignals signals(io, service);
   int code = exit_failure;
@@ -103,7 +106,7 @@ void make_shared_directory(const std::filesystem::path& directory) {
   std::filesystem::permissions(directory, perms::owner_all | perms::group_all | perms::set_gid);
 }
 
-int lock_and_serve(const Config& config) {
+int lock_and_serve(const Config& config, const BackendModules& modules) {
   make_shared_directory(config.service.db.parent_path());
   auto locked = schema::ServiceLock::acquire(config.service.db);
   if (const auto* holder = std::get_if<schema::ServiceHolder>(&locked)) {
@@ -111,7 +114,7 @@ int lock_and_serve(const Config& config) {
                {{"db", config.service.db.string()}, {"holder_pid", holder->pid}, {"holder", holder->text}});
     return exit_locked;
   }
-  return serve(config, std::get<schema::ServiceLock>(locked));
+  return serve(config, modules, std::get<schema::ServiceLock>(locked));
 }
 
 }  // namespace
@@ -122,13 +125,14 @@ int run_rebottled(int argc, char** argv) {
   const auto& options = std::get<Options>(parsed);
   std::signal(SIGPIPE, SIG_IGN);
   try {
-    const auto config = effective_config(options);
+    const auto modules = builtin_backends();
+    const auto config = effective_config(options, modules);
     if (options.check_config) {
       std::cout << "the configuration is sound\n";
       return 0;
     }
     log::configure({log::level_from(config.service.log_level).value_or(log::Level::info), log::stderr_is_journal()});
-    return lock_and_serve(config);
+    return lock_and_serve(config, modules);
   } catch (const ConfigError& error) {
     std::cerr << error.what() << '\n';
     return exit_usage;

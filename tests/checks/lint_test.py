@@ -105,6 +105,14 @@ class Includes(unittest.TestCase):
         self.assertFalse(self.allowed("schema/x.cpp", '"worker/backends/backend.hpp"'))
         self.assertFalse(self.allowed("tools/x.cpp", '"worker/backends/backend.hpp"'))
 
+    def test_a_backend_is_named_by_the_registry_alone(self):
+        entry = '"worker/backends/docker/docker_module.hpp"'
+        self.assertTrue(self.allowed("worker/builtin_backends.cpp", entry))
+        self.assertTrue(self.allowed("tests/unit/x.cpp", entry))
+        for path in ("worker/program.cpp", "worker/engine/config.hpp", "worker/engine/x.cpp"):
+            self.assertFalse(self.allowed(path, entry))
+        self.assertTrue(self.allowed("worker/engine/x.cpp", '"worker/backends/module.hpp"'))
+
     def test_backends_see_neither_engine_nor_store_nor_each_other(self):
         here = "worker/backends/docker/x.cpp"
         self.assertTrue(self.allowed(here, '"worker/backends/docker/y.hpp"'))

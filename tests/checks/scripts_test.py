@@ -25,7 +25,8 @@ class Scripts(unittest.TestCase):
 
     def test_wrong_usage_is_exit_code_2(self):
         for argv in (("setup", "everything"), ("private-dockerd",), ("private-dockerd", "start"),
-                     ("private-dockerd", "dance", "/tmp/x"), ("lint", "--fix")):
+                     ("private-dockerd", "dance", "/tmp/x"), ("lint", "--fix"), ("smolvm-engine",),
+                     ("smolvm-engine", "dance")):
             with self.subTest(argv):
                 done = run(str(SCRIPTS / argv[0]), *argv[1:])
                 self.assertEqual(done.returncode, 2)
@@ -35,6 +36,14 @@ class Scripts(unittest.TestCase):
         done = run(*AS_ROOT, "unshare", "--net", str(SCRIPTS / "setup"), "test")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("installed", done.stderr)
+
+    def test_an_unreached_registry_is_said_and_leaves_nothing(self):
+        with tempfile.TemporaryDirectory() as cache:
+            done = run(*AS_ROOT, "env", f"XDG_CACHE_HOME={cache}", "PIP_RETRIES=0", "PIP_FIND_LINKS=", "unshare",
+                       "--net", str(SCRIPTS / "smolvm-engine"), "fetch")
+            self.assertEqual(done.returncode, 75, done.stderr)
+            self.assertIn("PyPI was not reached", done.stderr)
+            self.assertEqual(list(Path(cache).glob("*/*/")), [])
 
     def test_setup_names_what_is_missing_on_other_systems(self):
         with tempfile.NamedTemporaryFile("w") as release:

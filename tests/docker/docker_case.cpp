@@ -15,6 +15,7 @@ namespace rebottle::tests {
 namespace {
 
 using docker::at;
+using docker::lower_case;
 using docker::text;
 
 std::string random_word() {
@@ -69,9 +70,10 @@ std::vector<std::string> differences(const json& before, const json& after, cons
 }
 
 void DockerCase::SetUp() {
-  const char* socket = std::getenv("REBOTTLE_TEST_DOCKER");
-  if (socket == nullptr || *socket == '\0')
-    GTEST_SKIP() << "REBOTTLE_TEST_DOCKER names no engine's socket; ctest starts one";
+  const char* const variable = kind == docker::EngineKind::podman ? "REBOTTLE_TEST_PODMAN" : "REBOTTLE_TEST_DOCKER";
+  const char* socket = std::getenv(variable);
+  if (socket == nullptr || *socket == '\0') GTEST_SKIP() << variable << " names no engine's socket; ctest starts one";
+  if (kind == docker::EngineKind::podman) config = docker::podman_config();
   std::string pattern = (std::filesystem::temp_directory_path() / "rebottle-docker-XXXXXX").string();
   ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
   folder = pattern;
@@ -82,9 +84,9 @@ void DockerCase::SetUp() {
   config.stop_timeout_s = 5;
   config.verify_timeout_s = 15;
   bottle = "bt-" + random_word();
-  docker::EngineClient client(io.get_executor(), config.socket, std::chrono::seconds(30));
+  docker::EngineClient client(io.get_executor(), config.socket, std::chrono::seconds(30), kind);
   engine.reset(new docker::Engine{"test", config, std::move(client)});
-  backend = docker::make_docker_backend(io.get_executor(), config);
+  backend = another_backend();
 }
 
 void DockerCase::TearDown() {
@@ -106,8 +108,10 @@ void DockerCase::TearDown() {
     std::filesystem::remove_all(folder);
 }
 
-json DockerCase::agent_body() {
-  return {{"Image", test_image}, {"Cmd", {"sh", "-c", agent_script}}, {"HostConfig", {{"Init", true}}}};
+json DockerCase::agent_body() const {
+  json body = {{"Image", test_image}, {"Cmd", {"sh", "-c", agent_script}}, {"HostConfig", {{"Init", true}}}};
+  if (kind == docker::EngineKind::podman) body["Labels"] = {{"io.rebottle.podman", "{}"}};
+  return body;
 }
 
 json DockerCase::call(const std::string& method, const std::string& target, json body) {
@@ -156,11 +160,11 @@ worker::JobContext DockerCase::job(json change, json more) {
 JobDriver DockerCase::driver(json change, json more) { return {io, *backend, job(std::move(change), std::move(more))}; }
 
 std::unique_ptr<worker::Backend> DockerCase::another_backend() {
-  return docker::make_docker_backend(io.get_executor(), config);
+  return docker::make_docker_backend(io.get_executor(), config, lower_case(docker::engine_word(kind)));
 }
 
 json DockerCase::inspect(const std::string& name_or_id) {
-  auto seen = wait(docker::see(*engine, "/containers/" + name_or_id + "/json"));
+  auto seen = wait(docker::see(*engine, std::string(engine->dialect().container_path) + name_or_id + "/json"));
   EXPECT_FALSE(seen.unclear()) << seen.reply.message();
   return seen.here() ? seen.doc : json();
 }
@@ -195,7 +199,8 @@ std::vector<std::string> DockerCase::own_tags() {
   std::vector<std::string> out;
   for (const auto& item : listed.doc)
     for (const auto& tag : at(item, "RepoTags"))
-      if (text(tag).starts_with("rebottle/" + bottle + ":")) out.push_back(text(tag));
+      if (text(tag).starts_with(std::string(engine->dialect().image_prefix) + "rebottle/" + bottle + ":"))
+        out.push_back(text(tag));
   std::ranges::sort(out);
   return out;
 }

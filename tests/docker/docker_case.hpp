@@ -29,11 +29,13 @@ inline constexpr const char* dying_dockerfile = "FROM current\nENTRYPOINT [\"fal
 
 class DockerCase : public ::testing::Test {
  protected:
+  // The same cases for each engine that speaks this API.
+  explicit DockerCase(docker::EngineKind engine_kind = docker::EngineKind::docker) : kind(engine_kind) {}
   void SetUp() override;
   void TearDown() override;
 
   // The create body of an agent that writes a note when it is stopped.
-  [[nodiscard]] static json agent_body();
+  [[nodiscard]] json agent_body() const;
   // Creates and starts a container that is removed at the end.
   std::string start_container(const std::string& name, json body);
   std::string create_network(const std::string& name, const std::string& subnet = "");
@@ -44,8 +46,8 @@ class DockerCase : public ::testing::Test {
   // As after a restart of the worker: nothing is shared with the first.
   std::unique_ptr<worker::Backend> another_backend();
 
-  [[nodiscard]] json inspect(const std::string& name_or_id);                             // null if there is none
-  [[nodiscard]] json image(const std::string& reference);                                // null if there is none
+  [[nodiscard]] json inspect(const std::string& name_or_id);  // the engine's own words; null if there is none
+  [[nodiscard]] json image(const std::string& reference);     // null if there is none
   json call(const std::string& method, const std::string& target, json body = nullptr);  // asserts success
   std::string run_inside(const std::string& container, std::vector<std::string> command);
   [[nodiscard]] std::vector<std::string> container_names();  // of all containers whose name starts with the bottle's
@@ -57,6 +59,7 @@ class DockerCase : public ::testing::Test {
     return run(io, std::move(work));
   }
 
+  docker::EngineKind kind;
   boost::asio::io_context io;
   std::filesystem::path folder;
   docker::DockerConfig config;

@@ -50,6 +50,24 @@ TEST_F(DockerRefusal, ABottleThatIsNotThere) {
   EXPECT_EQ(done.reason_code, "bottle_not_found");
 }
 
+TEST_F(DockerRefusal, IsForeseenByAskingWhetherTheBottleIsThere) {
+  EXPECT_FALSE(wait(backend->has(bottle)));
+  const auto id = start_container(bottle, agent_body());
+  EXPECT_TRUE(wait(backend->has(bottle)));
+  EXPECT_FALSE(wait(backend->has(id)));
+  EXPECT_FALSE(wait(backend->has("no/name at all")));
+  config.label = "bot.bottle";
+  backend = another_backend();
+  EXPECT_FALSE(wait(backend->has(bottle))) << "no container has that label";
+  auto labelled = agent_body();
+  labelled["Labels"]["bot.bottle"] = "by-label";
+  start_container(bottle + "-labelled", labelled);
+  EXPECT_TRUE(wait(backend->has("by-label")));
+  EXPECT_EQ(proxy->mutating(), std::vector<std::string>());
+  config.socket = folder / "no-engine.sock";
+  EXPECT_FALSE(wait(another_backend()->has("by-label")));
+}
+
 TEST_F(DockerRefusal, TheStartOfAnIdIsNoName) {
   const auto id = start_container(bottle, agent_body());
   bottle = id.substr(0, 12);
@@ -129,7 +147,7 @@ TEST_F(DockerRefusal, EverySettingThatWouldBeLostByName) {
     SCOPED_TRACE(one.shown);
     auto body = agent_body();
     body.merge_patch(one.setting);
-    start_container(bottle, std::move(body));
+    call("POST", "/containers/create?name=" + bottle, std::move(body));  // never started: that is a state like exited
     if (!one.field.empty()) proxy->rename(one.field, one.as);
     const auto done = refused();
     EXPECT_EQ(done.outcome, Outcome::unsupported);

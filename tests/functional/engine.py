@@ -115,14 +115,16 @@ class Bottle:
     def __init__(self, engine, slug, subnet, **changes):
         self.engine, self.slug, self.network, self.side = engine, slug, slug + "-net", slug + "-proxy"
         self.volume = slug + "-volume"
+        self.subnet = f"10.99.{subnet}.0/24"
         engine.call("POST", "/networks/create", {
-            "Name": self.network, "CheckDuplicate": True, "IPAM": {"Config": [{"Subnet": f"10.99.{subnet}.0/24"}]}})
+            "Name": self.network, "CheckDuplicate": True, "IPAM": {"Config": [{"Subnet": self.subnet}]}})
         engine.create(self.side, {
             "Image": IMAGE, "Cmd": ["httpd", "-f", "-p", "80", "-h", "/etc"],
-            "HostConfig": {"NetworkMode": self.network}})
+            "HostConfig": {"NetworkMode": self.network, "Init": True, "RestartPolicy": {"Name": "always"}}})
         self.id = engine.create(slug, self.agent(subnet, **changes))
 
-    def agent(self, subnet, **changes):
+    def agent(self, subnet, restart_policy="unless-stopped", modest=False, **changes):
+        """The body of its creation. A modest one has nothing that only one can have: no port, no address."""
         body = {
             "Image": IMAGE,
             "Cmd": ["sh", "-c", AGENT],
@@ -137,12 +139,16 @@ class Bottle:
                 "NetworkMode": self.network,
                 "Binds": [f"{self.volume}:/project:rw"],
                 "PortBindings": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(20000 + subnet)}]},
-                "RestartPolicy": {"Name": "unless-stopped", "MaximumRetryCount": 0},
+                "RestartPolicy": {"Name": restart_policy, "MaximumRetryCount": 0},
                 "Memory": 64 << 20, "NanoCpus": 500_000_000, "PidsLimit": 64,
                 "CapDrop": ["NET_RAW"], "SecurityOpt": ["no-new-privileges"], "Init": True},
             "NetworkingConfig": {"EndpointsConfig": {self.network: {
                 "Aliases": ["the-agent"], "IPAMConfig": {"IPv4Address": f"10.99.{subnet}.10"}}}},
         }
+        if modest:
+            for one in (body, body["HostConfig"]):
+                for key in ("ExposedPorts", "PortBindings", "NetworkingConfig"):
+                    one.pop(key, None)
         body.update(changes)
         return body
 

@@ -16,26 +16,23 @@ FINAL = ("succeeded", "rolled_back", "failed", "cancelled", "rejected_unsupporte
 # What is still to be removed: not what an undo has put back in its place.
 REMAINS = "removed_at IS NULL AND withdrawn_at IS NULL"
 
-CONFIG = """[service]
-state_dir = "{folder}"
-pause_first_ms = 50
-leftover_retry_s = 1
-log_level = "debug"
-[backends.docker]
-socket = "{socket}"
-concurrency = 8
-stable_s = 1
-stop_timeout_s = 5
-verify_timeout_s = 15
-"""
+# What differs from the defaults, so that tests are quick.
+SERVICE = {"pause_first_ms": 50, "leftover_retry_s": 1, "log_level": "debug"}
+DOCKER = {"concurrency": 8, "stable_s": 1, "stop_timeout_s": 5, "verify_timeout_s": 15}
+
+
+def section(name, values):
+    return "\n".join([f"[{name}]"] + [f"{key} = {json.dumps(value)}" for key, value in values.items()]) + "\n"
 
 
 class Worker:
-    def __init__(self, folder, engine_socket):
+    def __init__(self, folder, engine_socket, more="", service=None, docker=None):  # `more`: sections as TOML
         self.folder = Path(folder)
         self.db = self.folder / "rebottle.db"
         self.config = self.folder / "rebottle.toml"
-        self.config.write_text(CONFIG.format(folder=self.folder, socket=engine_socket))
+        self.config.write_text(
+            section("service", {"state_dir": str(self.folder), **SERVICE, **(service or {})}) +
+            section("backends.docker", {"socket": str(engine_socket), **DOCKER, **(docker or {})}) + more)
         self.process = None
         self.log = self.folder / "rebottled.log"
 
@@ -85,6 +82,11 @@ class Worker:
         assert self.process.returncode == -signal.SIGKILL, f"ended with {self.process.returncode}\n{self.tail()}"
         self.process = None
 
+    def peak_memory_kib(self):
+        """The largest resident size so far."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0])
+
     def tail(self, lines=60):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
 
@@ -125,6 +127,11 @@ class Worker:
             return job if job["state"] in FINAL + ("needs_attention",) else None
 
         return poll.until(ended, f"job of {approval_id} ends", deadline_s, evidence=self.tail)
+
+    def wait_gone(self, approval_id, state):
+        """The job once it has left this state and ended again."""
+        poll.until(lambda: self.job(approval_id)["state"] != state, f"{approval_id} leaves {state}", evidence=self.tail)
+        return self.wait_final(approval_id)
 
     def wait_drained(self):
         """Until nothing is left to be removed."""

@@ -114,9 +114,10 @@ class Example(unittest.TestCase):
         text = re.sub(r"^#(\w+ = )", r"\1", (SOURCE / "packaging/rebottle.toml").read_text(), flags=re.M)
         done = self.check(text)
         self.assertEqual(done.returncode, 0, done.stderr)
-        keys = {"ServiceConfig": "worker/engine/config.hpp", "DockerConfig": "worker/backends/docker/docker_config.hpp"}
-        for struct, header in keys.items():
-            body = re.search(r"struct " + struct + r" \{(.*?)\n\};", (SOURCE / header).read_text(), re.S)[1]
+        backends = sorted((SOURCE / "worker/backends").glob("*/*_config.hpp"))
+        self.assertGreater(len(backends), 1)
+        for header in [SOURCE / "worker/engine/config.hpp", *backends]:
+            body = re.search(r"struct \w+Config \{(.*?)\n\};", header.read_text(), re.S)[1]
             for field in re.findall(r"^  [\w:]+ (\w+)(?: = [^;]*)?;", body, re.M):
                 if field == "snapshot_dir":  # the service's own, below state_dir
                     continue

@@ -59,6 +59,9 @@ class FaultyStore final : public schema::JobStore {
   }
   Result<schema::Job> job(std::int64_t id) override { return s_->job(id); }
   std::vector<schema::JournalRow> journal(std::int64_t id) override { return s_->journal(id); }
+  std::string current(const std::string& backend, const std::string& bottle) override {
+    return s_->current(backend, bottle);
+  }
   Result<schema::Job> advance(const schema::Advance& advance) override { return s_->advance(advance); }
   std::vector<schema::Request> pending_requests() override { return s_->pending_requests(); }
   void answer(std::int64_t id, Text outcome, Text message, Text answer, Milliseconds now) override {
@@ -87,6 +90,7 @@ class FaultyStore final : public schema::JobStore {
   void record_capabilities(Text backend, const std::vector<schema::Capability>& rows) override {
     s_->record_capabilities(backend, rows);
   }
+  void keep_capabilities(const std::vector<std::string>& backends) override { s_->keep_capabilities(backends); }
   bool changed_by_others() override { return s_->changed_by_others(); }
   void check_file() override { s_->check_file(); }
   int checkpoint() override { return s_->checkpoint(); }

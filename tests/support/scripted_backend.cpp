@@ -1,7 +1,6 @@
 // The small world's rules. Not here: anything the engine decides.
 #include "tests/support/scripted_backend.hpp"
 
-#include <optional>
 #include <stdexcept>
 
 namespace rebottle::test {
@@ -79,6 +78,10 @@ Performed failure(Outcome outcome, std::string_view word) {
                            {{"scripted", word}});
 }
 
+Performed not_found(const std::string& bottle) {
+  return Performed::failed(Outcome::stale, std::string(worker::bottle_not_found), "scripted: no " + bottle);
+}
+
 struct Running {
   explicit Running(ScriptedWorld& w) : world(w) { world.running_max = std::max(world.running_max, ++world.running); }
   Running(const Running&) = delete;
@@ -117,6 +120,7 @@ std::optional<Trouble> ScriptedBackend::trouble(const std::string& effect, Direc
 awaitable<std::vector<schema::Capability>> ScriptedBackend::probe() {
   ++world_.probes;
   if (world_.probe_throws) throw std::runtime_error("scripted: the probe throws");
+  if (world_.probe_hangs) co_await hang();
   schema::Capability row;
   row.backend = name_;
   row.kind = schema::kind_capability_block;
@@ -124,11 +128,18 @@ awaitable<std::vector<schema::Capability>> ScriptedBackend::probe() {
   row.version = "1.0";
   row.checked_at = 1;
   if (!world_.supported) {
-    row.reason_code = "backend_too_old";
-    row.message = "scripted: too old";
+    row.reason_code = world_.unsupported;
+    row.message = "scripted: " + world_.unsupported;
     row.detail = R"({"missing":"everything"})";
   }
   co_return std::vector<schema::Capability>(1, row);
+}
+
+awaitable<bool> ScriptedBackend::has(std::string bottle) {
+  world_.asked.push_back(bottle);
+  if (world_.has_throws) throw std::runtime_error("scripted: has throws");
+  if (world_.has_hangs) co_await hang();
+  co_return world_.has(bottle);
 }
 
 std::vector<Effect> ScriptedBackend::effects(const JobContext&, State step) const { return effects_of(step); }
@@ -172,9 +183,11 @@ awaitable<void> ScriptedBackend::hang() {
 awaitable<Performed> ScriptedBackend::perform(const JobContext& job, const Effect& effect, Direction direction) {
   const Running running(world_);
   world_.calls.push_back(job.bottle + (direction == Direction::undo ? " undo " : " perform ") + effect.name);
+  world_.currents[job.bottle] = job.current;
   auto& fence = world_.fences[job.bottle];
   if (job.fence < fence) world_.violations.push_back(effect.name + " was performed under an old fence");
   fence = std::max(fence, job.fence);
+  if (effect.name == "admit" && !world_.has(job.bottle)) co_return not_found(job.bottle);
   const auto present = trouble(effect.name, direction, false);
   if (present == Trouble::transient) co_return failure(Outcome::transient, "transient");
   if (present == Trouble::unreachable) co_return failure(Outcome::unreachable, "unreachable");
@@ -210,6 +223,10 @@ worker::json ScriptedBackend::current(const JobContext& job) const { return {{"c
 
 awaitable<worker::Plan> ScriptedBackend::plan(const JobContext& job) {
   worker::Plan plan;
+  if (!world_.has(job.bottle)) {
+    plan.reason_code = worker::bottle_not_found;
+    co_return plan;
+  }
   plan.possible = true;
   plan.makes.push_back("a new " + job.bottle);
   plan.irreversible.emplace_back("process memory");

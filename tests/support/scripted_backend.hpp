@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -40,16 +41,23 @@ struct Fault {
 struct ScriptedWorld {
   std::vector<std::string> calls;  // "bottle perform build", "bottle undo stop_old": in order; observations apart
   std::vector<std::string> observations;
+  std::vector<std::string> asked;                     // bottles that has() was asked about
   std::vector<std::string> violations;                // what a real engine would have refused or suffered from
   std::map<std::string, std::set<std::string>> done;  // bottle → effects that are in force
   std::map<std::string, int> times_done;              // "bottle effect direction" → how often the world changed
   std::map<std::string, std::int64_t> fences;         // bottle → highest fence seen
+  std::map<std::string, worker::json> currents;       // bottle → what its last effect was told is current
+  std::optional<std::set<std::string>> bottles;       // those that are there; not set: every one
+  bool has_throws = false;
+  bool has_hangs = false;  // until cancelled
   std::vector<Fault> faults;
   std::vector<std::string> removed;  // leftovers, by kind
   int remove_failures = 0;           // that many removals fail
   bool remove_permanent = false;
   bool supported = true;
+  std::string unsupported = "backend_too_old";  // the reason while it is not
   bool probe_throws = false;
+  bool probe_hangs = false;  // until cancelled
   int probes = 0;
   int concurrency = 4;
   int running = 0;  // performs under way
@@ -61,6 +69,7 @@ struct ScriptedWorld {
     hanging = false;
     released.notify();
   }
+  [[nodiscard]] bool has(const std::string& bottle) const { return !bottles || bottles->contains(bottle); }
   [[nodiscard]] bool holds(const std::string& bottle, const std::string& effect) const;
   // The bottle is as a job in `state` promises: changed, as it was, or untouched.
   [[nodiscard]] std::string inconsistency(const std::string& bottle, worker::State state) const;
@@ -76,6 +85,7 @@ class ScriptedBackend final : public worker::Backend {
     return "target-" + std::string(bottle);
   }
   worker::awaitable<std::vector<schema::Capability>> probe() override;
+  worker::awaitable<bool> has(std::string bottle) override;
   [[nodiscard]] std::vector<worker::Effect> effects(const worker::JobContext& job, worker::State step) const override;
   worker::awaitable<worker::Observed> observe(const worker::JobContext& job, const worker::Effect& effect,
                                               worker::Direction direction) override;

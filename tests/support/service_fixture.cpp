@@ -73,10 +73,11 @@ void ServiceFixture::start() {
   process.started_at = clock_.now();
   std::vector<std::unique_ptr<worker::Backend>> backends;
   backends.push_back(std::make_unique<ScriptedBackend>(world_, backend_name_));
+  for (auto& [name, world] : others_) backends.push_back(std::make_unique<ScriptedBackend>(world, name));
   store_faults_.transactions = 0;
   auto store = std::make_unique<FaultyStore>(schema::JobStore::open(database_, {}), store_faults_);
   service_ = std::make_unique<worker::Service>(io_->get_executor(), clock_, config_, process, std::move(store),
-                                               std::move(backends));
+                                               worker::Backends(std::move(backends), known_));
   boost::asio::co_spawn(*io_, service_->run(),
                         [this](const std::exception_ptr& error, int code) { exit_code_ = error ? -1 : code; });
   if (!operator_) operator_ = schema::OperatorStore::open(database_);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,11 +57,13 @@ class ServiceFixture : public ::testing::Test {
   std::filesystem::path directory_;
   std::filesystem::path database_;
   ScriptedWorld world_;
-  StoreFaults store_faults_;  // read by the store thread: set it before start()
+  std::map<std::string, ScriptedWorld> others_;  // further backends by name
+  StoreFaults store_faults_;                     // read by the store thread: set it before start()
   ManualClock clock_;
   worker::Config config_;
   bool clock_moves_ = true;  // by itself, when all wait
   std::string backend_name_ = "docker";
+  std::vector<std::string> known_{"docker", "podman", "smolmachines", "null"};
 
   std::unique_ptr<boost::asio::io_context> io_;
   std::unique_ptr<worker::Service> service_;

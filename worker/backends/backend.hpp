@@ -57,6 +57,7 @@ struct JobContext {
   std::string target;
   schema::Args args;
   json facts = json::object();
+  json current = json::object();  // what current() said after the bottle's last success; empty before the first
   // Set: the job takes back what that one did. `args` are that one's, too, and of use for their limits only.
   std::optional<Undone> undoes;
   // Takes what an effect prints for people, piece by piece: the job's build log. Untrusted bytes are welcome.
@@ -82,6 +83,9 @@ struct Performed {
   }
 };
 
+// The refusal (stale) of an admission that finds no bottle of that name. The engine then asks the other backends.
+inline constexpr std::string_view bottle_not_found = "bottle_not_found";
+
 // A dry look: nothing that changes anything is called.
 struct Plan {
   bool possible = false;
@@ -105,6 +109,10 @@ class Backend {
 
   // One row per kind. Never throws for an absent engine: that is an unsupported row with its reason.
   virtual awaitable<std::vector<schema::Capability>> probe() = 0;
+
+  // Whether a bottle of that name exists here. Only reads, and is done within seconds; an engine that cannot be asked
+  // is a no. For the operator who named the wrong backend: nothing is decided by it but the text of a refusal.
+  virtual awaitable<bool> has(std::string bottle) = 0;
 
   // The effects of a forward step in order, or for State::rollback the proofs that end it. May depend on the facts,
   // never on the world; the same context gives the same list. What a fact adds comes after the effect that made it.

@@ -2,7 +2,6 @@
 // Not here: which backends exist (worker/builtin_backends.cpp), what they do.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,18 +21,18 @@ struct Refusal {
 
 class Backends {
  public:
-  // Names that mean something to rebottle, whether or not this service serves them.
-  static constexpr std::array<std::string_view, 4> known_names{"docker", "podman", "smolmachines", "null"};
-
-  explicit Backends(std::vector<std::unique_ptr<Backend>> backends);
+  // `known` are the names that mean something to rebottle, whether or not this service serves them.
+  Backends(std::vector<std::unique_ptr<Backend>> backends, std::vector<std::string> known);
 
   [[nodiscard]] Backend* find(std::string_view name) const;  // null if there is none of that name
   [[nodiscard]] const std::vector<std::unique_ptr<Backend>>& all() const { return backends_; }
+  [[nodiscard]] const std::vector<std::string>& known() const { return known_; }
   // For a name that find() does not know.
   [[nodiscard]] Refusal refusal(const std::string& name) const;
 
  private:
   std::vector<std::unique_ptr<Backend>> backends_;
+  std::vector<std::string> known_;
 };
 
 }  // namespace rebottle::worker

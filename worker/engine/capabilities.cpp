@@ -5,22 +5,44 @@
 #include <exception>
 #include <utility>
 
+#include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
+#include "worker/engine/within.hpp"
 
 namespace rebottle::worker {
 namespace {
 
-constexpr Milliseconds fresh_ms = 5'000;  // an answer younger than this is believed
+constexpr Milliseconds fresh_ms = 5'000;     // an answer younger than this is believed
+constexpr Milliseconds probe_max = 15'000;   // a backend that takes longer is as good as absent
+constexpr Milliseconds believed_probes = 3;  // an answer is believed until so many probes in a row are missing
 
-schema::Capability failed_probe(const Backend& backend, const std::string& why, Milliseconds now) {
+schema::Capability failed_probe(const Backend& backend, const std::string& why) {
   schema::Capability row;
   row.backend = backend.name();
   row.kind = schema::kind_capability_block;
   row.reason_code = "backend_absent";
   row.message = "The backend could not be probed: " + why;
   row.detail = json{{"probe", "failed"}}.dump();
-  row.checked_at = now;
   return row;
+}
+
+awaitable<std::vector<schema::Capability>> guarded_probe(Backend& backend) {
+  std::string failure;
+  try {
+    auto rows = co_await backend.probe();
+    co_return rows;
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  co_return std::vector<schema::Capability>(1, failed_probe(backend, failure));
+}
+
+void complete(schema::Capability& row, Milliseconds now, Milliseconds good_for) {
+  row.checked_at = now;
+  auto detail = json::parse(row.detail, nullptr, false);
+  if (!detail.is_object()) detail = json::object();
+  detail["good_for_s"] = good_for / 1'000;
+  row.detail = to_text(detail);
 }
 
 bool same(const std::vector<schema::Capability>& a, const std::vector<schema::Capability>& b) {
@@ -62,16 +84,11 @@ awaitable<void> Capabilities::refresh(Backend& backend) {
     Answer& answer;
   };
   const Asking asking(answer);
-  std::vector<schema::Capability> rows;
-  std::string failure;
-  try {
-    auto probed = co_await backend.probe();
-    rows = std::move(probed);
-  } catch (const std::exception& error) {
-    failure = error.what();
-  }
-  if (!failure.empty()) rows.push_back(failed_probe(backend, failure, engine_.clock.now()));
-  for (auto& row : rows) row.checked_at = engine_.clock.now();
+  auto probe = guarded_probe(backend);
+  auto probed = co_await within(engine_.clock, probe_max, std::move(probe));
+  auto rows = probed ? std::move(*probed) : std::vector<schema::Capability>(1, failed_probe(backend, "no answer"));
+  const auto good_for = believed_probes * interval() + probe_max;
+  for (auto& row : rows) complete(row, engine_.clock.now(), good_for);
   if (!answer.asked || !same(answer.rows, rows)) log_change(rows);
   answer.rows = rows;
   answer.at = engine_.clock.now();
@@ -93,12 +110,49 @@ awaitable<void> Capabilities::refresh_all() {
   for (const auto& backend : engine_.backends.all()) co_await refresh(*backend);
 }
 
-awaitable<void> Capabilities::keep_fresh() {
-  for (;;) {
-    const auto next = engine_.clock.now() + Milliseconds{1'000} * engine_.config.service.probe_interval_s;
-    while (engine_.clock.now() < next) co_await wait(engine_.clock, never_, next);
-    co_await refresh_all();
+awaitable<void> Capabilities::begin() {
+  std::vector<std::string> served;
+  for (const auto& backend : engine_.backends.all()) served.emplace_back(backend->name());
+  std::string broken;
+  try {
+    auto forget = [served](schema::JobStore& store) { store.keep_capabilities(served); };
+    co_await engine_.store.run(std::move(forget));
+  } catch (const schema::StoreError& error) {
+    broken = error.what();
   }
+  if (!broken.empty()) log::warning("old capabilities could not be removed", {{"error", broken}});
+  co_await refresh_all();
+}
+
+awaitable<void> Capabilities::keep_fresh() {
+  auto next = engine_.clock.now() + interval();
+  for (;;) {
+    while (engine_.clock.now() < next && engine_.doubted.empty())
+      co_await wait(engine_.clock, engine_.doubt_signal, next);
+    const auto doubted = std::exchange(engine_.doubted, {});
+    if (engine_.clock.now() >= next) {
+      co_await refresh_all();
+      next = engine_.clock.now() + interval();
+      continue;
+    }
+    for (const auto& name : doubted)
+      if (auto* backend = engine_.backends.find(name)) co_await refresh(*backend);
+  }
+}
+
+std::vector<std::vector<schema::Capability>> Capabilities::end() const {
+  std::vector<std::vector<schema::Capability>> out;
+  for (const auto& [name, answer] : answers_) {
+    auto rows = answer.rows;
+    for (auto& row : rows) {
+      row.supported = false;
+      row.reason_code = "service_not_running";
+      row.message = "The service was stopped; nothing would carry a job out.";
+      row.checked_at = engine_.clock.now();
+    }
+    out.push_back(std::move(rows));
+  }
+  return out;
 }
 
 awaitable<std::optional<Refusal>> Capabilities::refusal(Backend& backend, std::string kind) {
@@ -120,6 +174,7 @@ awaitable<std::optional<Refusal>> Capabilities::refusal(Backend& backend, std::s
     refusal.message = known->message;
     auto detail = json::parse(known->detail, nullptr, false);
     if (detail.is_object()) refusal.detail.update(detail);
+    refusal.detail.erase("good_for_s");  // of the answer, not of the refusal
     refusal.detail["version"] = known->version;
   }
   co_return refusal;

@@ -1,5 +1,6 @@
 // What each backend can do, as last probed; asks again when an answer is too old to refuse or accept a job by.
-// Not here: the probes themselves (backends).
+// Every recorded answer says in its detail for how long it may be believed: `good_for_s`, three probe intervals and
+// the time a slow probe takes. Not here: the probes themselves (backends).
 #pragma once
 
 #include <map>
@@ -14,11 +15,12 @@ class Capabilities {
  public:
   explicit Capabilities(Engine& engine) : engine_(engine) {}
 
-  // Probes one backend, or all, and records the answers. Concurrent callers for one backend share one probe.
-  awaitable<void> refresh(Backend& backend);
-  awaitable<void> refresh_all();
-  // Probes all backends every probe_interval_s, for ever.
+  // Forgets what was recorded of backends that are not served any more, and probes all others.
+  awaitable<void> begin();
+  // Probes all backends every probe_interval_s, and one at once when the engine doubts it, for ever.
   awaitable<void> keep_fresh();
+  // What is to be recorded when the service stops: that nobody carries anything out. By backend.
+  [[nodiscard]] std::vector<std::vector<schema::Capability>> end() const;
 
   // Why the backend cannot do the kind; empty if it can. A negative or old answer is probed again first.
   awaitable<std::optional<Refusal>> refusal(Backend& backend, std::string kind);
@@ -31,11 +33,14 @@ class Capabilities {
     bool asking = false;  // now
     Signal answered;
   };
+  // Probes, and records the answer. Concurrent callers for one backend share one probe.
+  awaitable<void> refresh(Backend& backend);
+  awaitable<void> refresh_all();
+  [[nodiscard]] Milliseconds interval() const { return Milliseconds{1'000} * engine_.config.service.probe_interval_s; }
   [[nodiscard]] static const schema::Capability* row(const Answer& answer, const std::string& kind);
 
   Engine& engine_;
   std::map<std::string, Answer, std::less<>> answers_;
-  Signal never_;
 };
 
 }  // namespace rebottle::worker

@@ -1,13 +1,15 @@
 // What the operator configures, read from TOML: every key known, typed and in range, or refused by name.
-// Not here: flags and environment variables (worker/program.cpp), which win over the file.
+// Not here: the keys of a backend (its module); flags and environment variables (worker/program.cpp), which win.
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "worker/backends/docker/docker_config.hpp"
+#include "worker/backends/module.hpp"
 
 namespace rebottle::worker {
 
@@ -28,8 +30,9 @@ struct ServiceConfig {
 
 struct Config {
   ServiceConfig service;
-  docker::DockerConfig docker;
 };
+
+using BackendModules = std::vector<std::unique_ptr<BackendModule>>;
 
 // what() holds one line per fault: "<file>:<line>: <dotted name>: <what is wrong, and the way out>".
 class ConfigError : public std::runtime_error {
@@ -37,8 +40,9 @@ class ConfigError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// `source` names the text in messages. Both throw ConfigError.
-[[nodiscard]] Config parse_config(std::string_view text, const std::string& source);
-[[nodiscard]] Config load_config(const std::filesystem::path& file);
+// `source` names the text in messages. What is said below [backends.<name>] goes to the module of that name.
+// Both throw ConfigError.
+[[nodiscard]] Config parse_config(std::string_view text, const std::string& source, const BackendModules& modules);
+[[nodiscard]] Config load_config(const std::filesystem::path& file, const BackendModules& modules);
 
 }  // namespace rebottle::worker

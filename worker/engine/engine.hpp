@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,14 @@ struct Engine {
   void look_again() {
     look_wanted = true;
     look_signal.notify();
+  }
+
+  // Backends that gave a reason to ask again what they can do.
+  std::set<std::string> doubted;
+  Signal doubt_signal;
+  void doubt(const std::string& backend) {
+    doubted.insert(backend);
+    doubt_signal.notify();
   }
 
   [[nodiscard]] std::string worker() const { return "worker:" + std::to_string(epoch_id); }

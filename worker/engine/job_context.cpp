@@ -18,6 +18,7 @@ Journals read_journals(schema::JobStore& store, const schema::Job& job) {
   Journals journals;
   journals.own = store.journal(job.job_id);
   if (job.undoes) journals.undone = store.journal(*job.undoes);
+  journals.current = store.current(job.approval.backend, job.approval.bottle);
   return journals;
 }
 
@@ -29,6 +30,7 @@ JobContext make_context(const Engine& engine, const schema::Job& job, schema::Ar
   context.bottle = job.approval.bottle;
   context.target = job.target;
   context.args = std::move(args);
+  context.current = json::parse(journals.current);
   context.facts = JobJournal(journals.own).facts();
   if (job.undoes) context.undoes = Undone{key_of(engine, *job.undoes), JobJournal(journals.undone).facts()};
   return context;

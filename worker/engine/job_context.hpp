@@ -2,16 +2,18 @@
 // Not here: what they do with it (worker/backends).
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "worker/engine/engine.hpp"
 
 namespace rebottle::worker {
 
-// The rows of a job's journal, and those of the job that it undoes.
+// The rows of a job's journal, those of the job that it undoes, and what is current on the bottle.
 struct Journals {
   std::vector<schema::JournalRow> own;
   std::vector<schema::JournalRow> undone;
+  std::string current = "{}";
 };
 // On the store thread.
 [[nodiscard]] Journals read_journals(schema::JobStore& store, const schema::Job& job);

@@ -45,6 +45,8 @@ class JobRunner {
 
   // Empty if the service halts the job.
   awaitable<std::optional<StepEnd>> attempt();
+  [[nodiscard]] bool never_found(const StepEnd& end) const;
+  awaitable<void> look_elsewhere(StepEnd& end);  // another backend that has the bottle makes it a refusal
   [[nodiscard]] std::variant<std::vector<StepItem>, StepEnd> plan_step();
   // The effect that was just closed may have added others to the step.
   void follow_facts(StepCursor& cursor);

@@ -8,6 +8,7 @@
 #include "worker/engine/failpoint.hpp"
 #include "worker/engine/job_runner.hpp"
 #include "worker/engine/log.hpp"
+#include "worker/engine/other_backend.hpp"
 
 namespace rebottle::worker {
 
@@ -108,7 +109,24 @@ awaitable<std::optional<StepEnd>> JobRunner::attempt() {
       co_return std::nullopt;
     }
   }
-  co_return cursor.end();
+  auto end = cursor.end();
+  if (never_found(end)) co_await look_elsewhere(end);
+  co_return end;
+}
+
+// The admission itself found no such bottle; nothing was done before it.
+bool JobRunner::never_found(const StepEnd& end) const {
+  return job_.state == State::prepare && end.outcome == Outcome::stale && end.reason_code == bottle_not_found &&
+         context_.facts.empty();
+}
+
+awaitable<void> JobRunner::look_elsewhere(StepEnd& end) {
+  auto refusal = co_await in_other_backend(engine_, job_.approval.backend, job_.approval.bottle);
+  if (!refusal) co_return;
+  end.outcome = Outcome::unsupported;
+  end.reason_code = std::move(refusal->reason_code);
+  end.message = std::move(refusal->message);
+  end.detail = std::move(refusal->detail);
 }
 
 void JobRunner::follow_facts(StepCursor& cursor) {
@@ -161,6 +179,9 @@ awaitable<void> JobRunner::note_closed(StepCursor::Closed closed) {
   const auto& item = closed.item;
   journal_.closed(item.direction, item.effect.name, item.effect.step, closed.result);
   context_.facts = journal_.facts();
+  // When the step began, a name that only the admission could find was not known yet.
+  for (auto& effect : backend_->effects(context_, item.effect.step))
+    if (effect.name == item.effect.name) closed.item.effect.summary = std::move(effect.summary);
   log::info(closed.adopted ? "effect found done" : "effect done", {{"job", job_.job_id},
                                                                    {"step", to_string(job_.state)},
                                                                    {"effect", item.effect.name},

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "statemachine/machine.hpp"
+#include "worker/backends/plan_lists.hpp"
 #include "worker/engine/job_runner.hpp"
 #include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
@@ -72,7 +73,10 @@ awaitable<JobRunner::Go> JobRunner::settle(StepEnd end) {
       co_return Go::on;
     }
   }
-  if (end.outcome == Outcome::unreachable && !silent_since_) silent_since_ = engine_.clock.now();
+  if (end.outcome == Outcome::unreachable && !silent_since_) {
+    silent_since_ = engine_.clock.now();
+    engine_.doubt(job_.approval.backend);
+  }
   const auto budget = context_.args.limits.max_downtime_s.value_or(engine_.config.service.max_downtime_s);
   statemachine::StepFacts facts{
       job_.state, end.outcome, std::max(1, job_.attempt), std::nullopt, std::chrono::seconds(budget), cancel_wanted()};
@@ -207,6 +211,12 @@ void JobRunner::explain(schema::Advance::Move& move, const StepEnd& end) const {
 void JobRunner::add_ending(schema::Advance& advance, State to) const {
   if (!statemachine::is_final(to) || backend_ == nullptr || args_error_) return;
   advance.leftovers = leftovers_of(*backend_, context_, job_, to, advance.now);
+  if (advance.move && !advance.leftovers.empty()) {
+    // The history says what the plan said: what will be removed now.
+    auto data = json::parse(advance.move->data);
+    for (const auto& leftover : advance.leftovers) data["to_remove"].push_back(text_of(leftover));
+    advance.move->data = to_text(data);
+  }
   if (to != State::succeeded) return;
   try {
     advance.current = to_text(backend_->current(context_));

@@ -10,6 +10,7 @@
 #include "worker/engine/job_context.hpp"
 #include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
+#include "worker/engine/other_backend.hpp"
 #include "worker/engine/plan_json.hpp"
 
 namespace rebottle::worker {
@@ -263,8 +264,17 @@ awaitable<Requests::Reply> Requests::plan(schema::Request request) {
     co_return Reply{"done", bad.message, impossible(bad)};
   }
   job.target = backend->target_of(job.approval.bottle);
+  auto read = [name = job.approval.backend, bottle = job.approval.bottle](schema::JobStore& store) {
+    return store.current(name, bottle);
+  };
+  auto current = co_await engine_.store.run(std::move(read));
+  journals.current = std::move(current);
   const auto context = make_context(engine_, job, std::move(std::get<schema::Args>(parsed)), journals);
   auto plan = co_await backend->plan(context);
+  if (!plan.possible && plan.reason_code == bottle_not_found) {
+    auto elsewhere = co_await in_other_backend(engine_, job.approval.backend, job.approval.bottle);
+    if (elsewhere) co_return Reply{"done", elsewhere->message, impossible(*elsewhere)};
+  }
   auto message = plan.possible ? std::string("The change is possible.") : plan.message;
   co_return Reply{"done", std::move(message), plan_json(plan)};
 }

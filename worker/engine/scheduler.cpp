@@ -167,8 +167,8 @@ schema::ClaimLimits Scheduler::limits() const {
         {std::string(backend->name()), std::max(0, backend->concurrency() - static_cast<int>(busy))});
   }
   // A backend that is known but not served is offered without limit: its jobs are refused at once.
-  for (const auto name : Backends::known_names)
-    if (engine_.backends.find(name) == nullptr) limits.slots.push_back({std::string(name), refusals_at_once});
+  for (const auto& name : engine_.backends.known())
+    if (engine_.backends.find(name) == nullptr) limits.slots.push_back({name, refusals_at_once});
   return limits;
 }
 

@@ -35,8 +35,7 @@ statemachine::RetryPolicy policy_of(const ServiceConfig& config) {
 }  // namespace
 
 Service::Service(const boost::asio::any_io_executor& executor, Clock& clock, Config config,
-                 const schema::Epoch& process, std::unique_ptr<schema::JobStore> store,
-                 std::vector<std::unique_ptr<Backend>> backends)
+                 const schema::Epoch& process, std::unique_ptr<schema::JobStore> store, Backends backends)
     : clock_(clock),
       config_(std::move(config)),
       backends_(std::move(backends)),
@@ -79,7 +78,7 @@ awaitable<int> Service::run() {
 
 awaitable<void> Service::start() {
   co_await scheduler_.recover();
-  co_await capabilities_.refresh_all();
+  co_await capabilities_.begin();
   if (engine_.stage != Stage::serving) co_return;
   ready_ = true;
   notify::ready("Ready");
@@ -158,7 +157,11 @@ awaitable<void> Service::drain() {
 awaitable<void> Service::end_epoch() {
   std::string failure;
   try {
-    auto work = [id = engine_.epoch_id, now = clock_.now()](schema::JobStore& store) { store.end_epoch(id, now); };
+    auto work = [id = engine_.epoch_id, now = clock_.now(), rows = capabilities_.end()](schema::JobStore& store) {
+      for (const auto& of_backend : rows)
+        if (!of_backend.empty()) store.record_capabilities(of_backend.front().backend, of_backend);
+      store.end_epoch(id, now);
+    };
     co_await store_.run(std::move(work));
   } catch (const std::exception& error) {
     failure = error.what();

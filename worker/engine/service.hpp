@@ -19,7 +19,7 @@ class Service {
  public:
   // Begins the epoch. `clock` outlives the service. Throws StoreError.
   Service(const boost::asio::any_io_executor& executor, Clock& clock, Config config, const schema::Epoch& process,
-          std::unique_ptr<schema::JobStore> store, std::vector<std::unique_ptr<Backend>> backends);
+          std::unique_ptr<schema::JobStore> store, Backends backends);
 
   // Recovers, serves until stop() or until the world breaks, drains. Returns the process's exit code: 0 or 1.
   awaitable<int> run();

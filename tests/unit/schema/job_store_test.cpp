@@ -77,6 +77,16 @@ TEST_F(JobStoreTest, CapabilitiesReplaceTheBackendsRows) {
   EXPECT_GT(std::stoll(Foreign(folder_.database()).value("SELECT min(age_ms) FROM backend_capabilities")), 0);
 }
 
+TEST_F(JobStoreTest, CapabilitiesOfOtherBackendsThanThoseKeptAreGone) {
+  for (const auto* backend : {"docker", "podman", "it's"})
+    store_->record_capabilities(backend, {{backend, "capability_block", true, "1", "", "", "{}", 5}});
+  store_->keep_capabilities({"docker", "it's", "null"});
+  ASSERT_EQ(people_->capabilities().size(), 2U);
+  EXPECT_EQ(people_->capabilities()[1].backend, "it's");
+  store_->keep_capabilities({});
+  EXPECT_THAT(people_->capabilities(), IsEmpty());
+}
+
 TEST_F(JobStoreTest, BottlesShowWhatIsCurrent) {
   const auto first = enqueue(approval_of("one"));
   EXPECT_THAT(people_->bottles(), IsEmpty());

@@ -20,7 +20,7 @@ class Supports : public CliTest {
                                            .version = "20.10.24",
                                            .reason_code = supported ? "" : "backend_absent",
                                            .message = supported ? "" : "nothing answers on the socket\x1b",
-                                           .detail = R"({"api":"1.41"})",
+                                           .detail = R"({"api":"1.41","good_for_s":195})",
                                            .checked_at = now_}});
   }
   Ran ask(const std::string& backend = "docker") {
@@ -35,7 +35,8 @@ TEST_F(Supports, YesWhenProbedLatelyAndAServiceRuns) {
   const auto ran = ask();
   EXPECT_EQ(ran.exit, 0);
   EXPECT_EQ(json::parse(ran.out), json::parse(R"({"supported":true,"backend":"docker","kind":"capability_block",
-    "version":"20.10.24","reason_code":"","message":"","detail":{"api":"1.41"},"age_s":30})"));
+    "version":"20.10.24","reason_code":"","message":"","detail":{"api":"1.41","good_for_s":195},
+    "age_s":30})"));
   EXPECT_EQ(run({"supports", "docker", "capability_block"}).out, "yes\n");
 }
 
@@ -56,23 +57,45 @@ TEST_F(Supports, FailsClosedWithoutAService) {
   EXPECT_EQ(json::parse(ran.out)["supported"], false);
 }
 
+// The service says for how long it may be believed: three probe intervals, and a slow probe.
 TEST_F(Supports, FailsClosedWhenTheAnswerIsOld) {
   probe("docker", true);
   start_service();
-  now_ += 600'001;
+  now_ += 195'000;
+  EXPECT_EQ(ask().exit, 0);
+  now_ += 1;
   EXPECT_EQ(ask().exit, 1);
   EXPECT_EQ(json::parse(ask().out)["reason_code"], "answer_stale");
-  EXPECT_EQ(json::parse(ask().out)["age_s"], 600);
+  EXPECT_EQ(json::parse(ask().out)["message"], "last probed 3m15s ago, longer than 3m15s");
+  EXPECT_EQ(json::parse(ask().out)["age_s"], 195);
   EXPECT_EQ(run({"supports", "docker", "capability_block", "--max-age", "20m"}).exit, 0);
   EXPECT_EQ(run({"supports", "docker", "capability_block", "--max-age", "5s"}).exit, 1);
+}
+
+TEST_F(Supports, FailsClosedWhenTheAnswerDoesNotSayHowLongItIsGood) {
+  for (const auto* detail : {"{}", "[]", R"({"good_for_s":"long"})"}) {
+    store().record_capabilities("docker", {{.backend = "docker",
+                                            .kind = "capability_block",
+                                            .supported = true,
+                                            .version = "1",
+                                            .reason_code = "",
+                                            .message = "",
+                                            .detail = detail,
+                                            .checked_at = now_}});
+    start_service();
+    EXPECT_EQ(json::parse(ask().out)["reason_code"], "answer_stale") << detail;
+  }
 }
 
 TEST_F(Supports, FailsClosedWhenTheProbeIsFromTheFuture) {
   probe("docker", true);
   start_service();
-  now_ -= 3'600'000;
+  now_ -= 5'000;
+  EXPECT_EQ(ask().exit, 0);
+  now_ -= 1;
   EXPECT_EQ(ask().exit, 1);
   EXPECT_EQ(json::parse(ask().out)["reason_code"], "answer_stale");
+  EXPECT_EQ(run({"supports", "docker", "capability_block", "--max-age", "20m"}).exit, 1);
 }
 
 TEST_F(Supports, FailsClosedForWhatIsNotKnown) {
@@ -83,7 +106,9 @@ TEST_F(Supports, FailsClosedForWhatIsNotKnown) {
   EXPECT_EQ(ask("smolmachines").exit, 1);
   EXPECT_EQ(json::parse(ask("smolmachines").out)["reason_code"], "not_known");
   EXPECT_EQ(json::parse(ask("smolmachines").out)["age_s"], nullptr);
-  EXPECT_EQ(run({"supports", "docker", "other_kind"}).exit, 1);
+  const auto kind = run({"supports", "docker", "other_kind", "-o", "json"});
+  EXPECT_EQ(kind.exit, 1);
+  EXPECT_EQ(json::parse(kind.out)["reason_code"], "kind_unsupported");
 }
 
 TEST_F(Supports, BackendsListsEveryProbe) {

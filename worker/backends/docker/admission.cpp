@@ -86,6 +86,21 @@ Performed judge_free(const Engine& engine, std::int64_t needed, std::string_view
                            {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
 }
 
+// "busybox:1": which registry's that is, Podman's builder and its API may decide differently.
+std::vector<std::string> judge_references(const Engine& engine, const std::vector<std::string>& references) {
+  std::vector<std::string> problems;
+  if (!engine.dialect().needs_whole_references) return problems;
+  for (const auto& reference : references) {
+    const auto first = reference.substr(0, reference.find('/'));
+    const bool whole =
+        first.size() < reference.size() && (first == "localhost" || first.find_first_of(".:") != std::string::npos);
+    if (!whole)
+      problems.push_back("the image " + reference + ": write it with its registry, as docker.io/library/" + reference +
+                         " or localhost/" + reference);
+  }
+  return problems;
+}
+
 awaitable<Performed> judge_change(Engine& engine, const JobView& job, const Target& target) {
   std::vector<std::string> references;
   if (std::holds_alternative<schema::Args::ImageFile>(job.context.args.change)) {
@@ -103,6 +118,8 @@ awaitable<Performed> judge_change(Engine& engine, const JobView& job, const Targ
     if (!problems.empty()) co_return unsupported_change(problems);
     references = prepared.images;
   }
+  const auto short_names = judge_references(engine, references);
+  if (!short_names.empty()) co_return unsupported_change(short_names);
   const auto images = co_await judge_images(engine, references);
   if (images.failed) co_return failure(images.unclear.reply, "inspect the images that the change needs");
   if (job.builds() && !images.problems.empty()) co_return unsupported_change(images.problems);
@@ -113,8 +130,9 @@ awaitable<Performed> judge_change(Engine& engine, const JobView& job, const Targ
 awaitable<Performed> judge_space(Engine& engine, const JobView& job, const Target& target, std::size_t path_count) {
   if (path_count == 0) co_return Performed::done();
   // The writable layer is the part whose size the engine knows; the cap bounds the rest.
-  std::string path = "/containers/" + text(at(target.container, "Id")) + "/json?size=1";
-  const auto sized = co_await see(engine, std::move(path));
+  auto id = text(at(target.container, "Id"));
+  constexpr bool with_size = true;
+  const auto sized = co_await see_container(engine, std::move(id), with_size);
   if (!sized.here()) co_return failure(sized.reply, "ask for the container's size");
   const json& known = at(sized.doc, "SizeRw");
   const auto size = known.is_number() ? known.get<std::int64_t>() : 0;
@@ -177,7 +195,8 @@ json baseline_of_side(const json& container) {
 
 json baseline_of_bottle(const JobView& job, const TargetFound& found, const KeptPaths& paths, const json& current) {
   const Target& agent = found.target;
-  const Names names = names_of(job.context.bottle, container_name(agent.container), job.context.job_key);
+  const Names names = names_of(job.context.bottle, container_name(agent.container), job.context.job_key,
+                               dialect_of(job.engine()).image_prefix);
   json out = baseline_of(agent);
   out["image_user"] = text(at(agent.image, "Config", "User"));
   out["earlier_tags"] = earlier_tags(agent.image, names);

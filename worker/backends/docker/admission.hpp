@@ -35,6 +35,8 @@ struct TargetFound {
 // Whether the Dockerfile of this job has a place to be written to; result: {path, before_sha256, wanted_sha256}, empty
 // where none is configured, or nothing is to be written.
 [[nodiscard]] Performed judge_override(const Engine& engine, const JobView& job);
+// Whether a container is there that find_target would find by the bottle's name; false if the engine does not say.
+[[nodiscard]] awaitable<bool> has_container(Engine& engine, std::string bottle);
 
 // Which of the snapshot's paths are kept: those on mounts are skipped, those that cannot be kept are problems.
 struct KeptPaths {

@@ -27,7 +27,7 @@ std::string build_target(const Engine& engine, const JobView& job) {
   std::string target = "/build?pull=0&rm=1&forcerm=1&dockerfile=Dockerfile";
   target += classic ? "&version=1" : "&version=2";
   target += "&t=" + percent_encode(job.names.tag_job);
-  target += "&networkmode=" + percent_encode(config.build_network);
+  target += engine.dialect().build_network(config.build_network);
   target += "&labels=" + percent_encode(labels.dump());
   if (config.build_memory_mib > 0) {
     const auto bytes = std::to_string(std::int64_t{config.build_memory_mib} << 20);

@@ -2,6 +2,7 @@
 // Not here: what a failure means for a job.
 #include "worker/backends/docker/build_progress.hpp"
 
+#include <charconv>
 #include <utility>
 
 #include "worker/backends/docker/engine.hpp"
@@ -19,6 +20,13 @@ std::string pull_status(const json& line) {
   if (status.empty() || line.contains("progress") || !at(line, "progressDetail").empty()) return {};
   const auto id = text(at(line, "id"));
   return (id.empty() ? "" : id + ": ") + status + "\n";
+}
+
+// The whole number that begins there; 0 if none does.
+int number_at(const std::string& text, std::size_t where) {
+  int number = 0;
+  std::from_chars(text.data() + where, text.data() + text.size(), number);
+  return number;
 }
 
 }  // namespace
@@ -64,6 +72,10 @@ void ProgressReader::read_line(const std::string& line) {
   print(error + "\n");
   error_ = shortened(clean_text(error), error_bytes_max);
   if (at(detail, "code").is_number_integer()) exit_code_ = at(detail, "code").get<int>();
+  // Podman's builder says it in words alone.
+  constexpr std::string_view words = "exit status ";
+  const auto said = error_.rfind(words);
+  if (exit_code_ == 0 && said != std::string::npos) exit_code_ = number_at(error_, said + words.size());
 }
 
 }  // namespace rebottle::worker::docker

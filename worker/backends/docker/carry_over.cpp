@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <initializer_list>
 #include <set>
 #include <string_view>
 
@@ -34,6 +35,12 @@ std::vector<std::string> strings_of(const json& list) {
   return out;
 }
 
+std::string joined(std::initializer_list<std::string_view> parts) {
+  std::string out;
+  for (const auto part : parts) out += part;
+  return out;
+}
+
 void refuse_lost(const std::string& path, const std::string& shown, const json& value,
                  std::vector<std::string>& refused);
 
@@ -42,14 +49,14 @@ void refuse_lost_below(const std::string& path, const std::string& shown, const 
   if (!has_rows_below(path)) return;
   if (value.is_array()) {
     for (std::size_t i = 0; i < value.size(); ++i)
-      refuse_lost_below(path + "[]", shown + "[" + std::to_string(i) + "]", value[i], refused);
+      refuse_lost_below(path + "[]", joined({shown, "[", std::to_string(i), "]"}), value[i], refused);
   } else if (value.is_object()) {
     const bool is_map = has_rows_below(path + ".*");
     for (const auto& [key, inner] : value.items()) {
       if (is_map)
-        refuse_lost_below(path + ".*", shown + "[" + key + "]", inner, refused);
+        refuse_lost_below(path + ".*", joined({shown, "[", key, "]"}), inner, refused);
       else
-        refuse_lost(path + "." + key, shown + "." + key, inner, refused);
+        refuse_lost(joined({path, ".", key}), joined({shown, ".", key}), inner, refused);
     }
   }
 }
@@ -246,7 +253,7 @@ json endpoint_settings(const std::string& network, const json& endpoint, const j
   json settings = json::object();
   for (const auto& [field, value] : endpoint.items()) {
     const auto path = "Endpoint." + field;
-    refuse_lost(path, "NetworkSettings.Networks[" + network + "]." + field, value, out.refused);
+    refuse_lost(path, joined({"NetworkSettings.Networks[", network, "].", field}), value, out.refused);
     const CarryRow* const row = carry_row(path);
     if (row != nullptr && row->carry == Carry::copied && !value.is_null()) settings[field] = value;
   }

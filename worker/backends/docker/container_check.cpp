@@ -69,7 +69,7 @@ json fingerprint(const json& container) {
   const auto add = [&out](const std::string& path, const json& value) {
     if (!is_default(value)) out[path] = sha256_hex(value.dump()).substr(0, 16);
   };
-  for (const auto* const section : {"Config", "HostConfig"})
+  for (const auto* const section : {"Config", "HostConfig", "Podman"})
     for (const auto& [field, value] : at(container, section).items()) add(section + ("." + field), value);
   for (const auto& [name, endpoint] : at(container, "NetworkSettings", "Networks").items()) {
     // The id tells a network from another one of the same name that was made later.

@@ -1,6 +1,8 @@
 // Makes a member's new container while the old one still runs: created but not started, then connected.
 // Not here: which settings go over (carry_over.cpp).
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "worker/backends/docker/carry_over.hpp"
 #include "worker/backends/docker/container_check.hpp"
@@ -65,10 +67,15 @@ awaitable<Performed> image_to_use(Engine& engine, const JobView& job) {
   co_return Performed::done(same ? reference : job.old_image());
 }
 
-json create_body(const JobView& job, const CarryOver& carried, const json& image) {
+json create_body(const Engine& engine, const JobView& job, const CarryOver& carried, const json& image) {
   json body = carried.body;
   body["Image"] = image;
   body["Labels"].update(labels_of(job.context, effect_name(effect::create_new, job.member)));
+  const auto& dialect = engine.dialect();
+  if (!dialect.updates_policy) body["HostConfig"]["RestartPolicy"] = carried.restart_policy;
+  if (dialect.takes_all_networks)
+    for (const auto& network : carried.further)
+      body["NetworkingConfig"]["EndpointsConfig"][network.network] = network.settings;
   return body;
 }
 
@@ -81,6 +88,7 @@ awaitable<Performed> judge_result(Engine& engine, const JobView& job, std::strin
                                 text(at(created.doc, "Config", "Image")) + " means another image than before.",
                                 {{"expected", job.new_image()}, {"found", at(created.doc, "Image")}});
   auto fields = unfaithful_fields(old_container, asked, created.doc);
+  std::ranges::move(engine.dialect().unfaithful(old_container, created.doc), std::back_inserter(fields));
   if (at(old_container, "HostConfig", "NetworkMode") != at(created.doc, "HostConfig", "NetworkMode"))
     fields.emplace_back("HostConfig.NetworkMode");
   if (!fields.empty())
@@ -186,8 +194,9 @@ awaitable<Performed> perform_create_new(Engine& engine, const JobView& job, Dire
   if (ready.outcome != Outcome::done) co_return ready;
   const auto image = co_await image_to_use(engine, job);
   if (image.outcome != Outcome::done) co_return image;
-  json body = create_body(job, carried, image.result);
-  std::string target = "/containers/create?name=" + percent_encode(job.names.created);
+  const json whole = create_body(engine, job, carried, image.result);
+  json body = engine.dialect().create_body(whole, old_container, job.names.created);
+  auto target = std::string(engine.dialect().container_path) + "create?name=" + percent_encode(job.names.created);
   const auto reply = co_await post_json(engine, std::move(target), std::move(body));
   if (!reply.is(201)) co_return failure(reply, "create the container " + job.names.created);
   const auto answer = json::parse(reply.body, nullptr, false);

@@ -2,6 +2,7 @@
 // Not here: any of these.
 #include "worker/backends/docker/docker_backend.hpp"
 
+#include "worker/backends/docker/admission.hpp"
 #include "worker/backends/docker/effect_table.hpp"
 #include "worker/backends/docker/leftovers.hpp"
 #include "worker/backends/docker/plan.hpp"
@@ -13,7 +14,7 @@ namespace {
 
 Engine make_engine(boost::asio::any_io_executor executor, DockerConfig config, std::string name) {
   const milliseconds call_timeout = std::chrono::seconds(config.call_timeout_s);
-  EngineClient client(std::move(executor), config.socket, call_timeout);
+  EngineClient client(std::move(executor), config.socket, call_timeout, config.engine);
   return {std::move(name), std::move(config), std::move(client)};
 }
 
@@ -52,11 +53,12 @@ awaitable<schema::Capability> probe_engine(Engine& engine) {
   out.supported = text(at(seen.doc, "Os")) == "linux";
   out.version = text(at(seen.doc, "Version"));
   if (!out.supported) {
-    out.reason_code = "backend_absent";
+    out.reason_code = "capability_missing";
     out.message = "The engine runs no Linux containers, but those of " + text(at(seen.doc, "Os")) + ".";
   }
   const auto spoken = engine.client.version();
   out.detail = json{{"socket", engine.config.socket.string()},
+                    {"engine", engine_word(engine.config.engine)},
                     {"api_version", spoken ? spoken->text() : std::string()},
                     {"changes", changes_of(engine.config)},
                     {"builder", engine.config.builder},
@@ -86,6 +88,11 @@ class DockerBackend final : public Backend {
     std::vector<schema::Capability> rows;
     rows.push_back(std::move(row));
     co_return rows;
+  }
+
+  awaitable<bool> has(std::string bottle) override {
+    const auto known = co_await has_container(engine_, bottle);
+    co_return known;
   }
 
   [[nodiscard]] std::vector<Effect> effects(const JobContext& job, State step) const override {

@@ -12,6 +12,7 @@ namespace {
 
 bool always(const JobView& /*job*/) { return true; }
 bool builds(const JobView& job) { return job.builds(); }
+bool updates_policy(const JobView& job) { return dialect_of(job.engine()).updates_policy; }
 bool imports(const JobView& job) { return job.imports(); }
 bool resolves(const JobView& job) { return job.resolves(); }
 bool makes(const JobView& job) { return !job.undoes(); }
@@ -30,11 +31,17 @@ std::string what_import(const JobView& job) {
          std::get<schema::Args::ImageFile>(job.context.args.change).file;
 }
 std::string what_resolve(const JobView& job) { return "find the image " + job.image_reference(); }
+// Where a label decides, the names are known from the admission on.
+std::string created(const JobView& job) {
+  return job.names.container.empty() ? "for the bottle " + job.context.bottle : job.names.created;
+}
 std::string what_create(const JobView& job) {
   const auto like = job.is_agent() ? std::string() : " like " + container(job) + ", from the same image";
-  return "create the container " + job.names.created + like;
+  return "create the container " + created(job) + like;
 }
-std::string what_connect(const JobView& job) { return "connect " + job.names.created + " to the other networks"; }
+std::string what_connect(const JobView& job) {
+  return "connect the container " + created(job) + " to the other networks";
+}
 std::string what_record(const JobView& job) { return "record " + container(job) + " and look for drift"; }
 std::string what_disarm(const JobView& job) { return "set the restart policy of " + container(job) + " to no"; }
 std::string what_stop(const JobView& job) { return "stop " + container(job); }
@@ -77,7 +84,7 @@ constexpr auto rows = std::to_array<EffectRow>({
 
     {effect::record,           State::snapshot, Scope::agent,       no,     no,  no,       no,    no,   always,         what_record,     observe_record,              perform_record},
 
-    {effect::disarm,           State::stop,     Scope::owner_first, yes,    yes, no,       no,    no,   always,         what_disarm,     observe_disarm,              perform_disarm},
+    {effect::disarm,           State::stop,     Scope::owner_first, yes,    yes, no,       no,    no,   updates_policy, what_disarm,     observe_disarm,              perform_disarm},
     {effect::stop_old,         State::stop,     Scope::owner_last,  yes,    yes, no,       yes,   no,   always,         what_stop,       observe_stop_old,            perform_stop_old},
 
     {effect::save_paths,       State::apply,    Scope::agent,       yes,    no,  no,       no,    no,   keeps_paths,    what_save,       observe_save_paths,          perform_save_paths},

@@ -10,6 +10,7 @@
 namespace rebottle::worker::docker {
 namespace {
 
+constexpr std::size_t list_bytes_max = std::size_t{16} << 20;
 constexpr std::size_t log_bytes_read_max = std::size_t{256} << 10;
 constexpr std::size_t log_bytes_kept = 4000;
 
@@ -30,6 +31,15 @@ Seen judged(Reply reply) {
   return seen;
 }
 
+awaitable<Seen> see_list(Engine& engine, std::string target) {
+  Call call;
+  call.method = "GET";
+  call.target = std::move(target);
+  call.body_max = list_bytes_max;
+  auto reply = co_await engine.client.call(std::move(call));
+  co_return judged(std::move(reply));
+}
+
 }  // namespace
 
 awaitable<Seen> see(Engine& engine, std::string target) {
@@ -40,25 +50,47 @@ awaitable<Seen> see(Engine& engine, std::string target) {
   co_return judged(std::move(reply));
 }
 
-awaitable<Seen> see_container(Engine& engine, std::string id) {
-  if (id.empty()) co_return Seen{Sight::gone, nullptr, {}};
-  std::string target = "/containers/" + percent_encode(id) + "/json";
+// Documents of other engines are read as a Docker engine's.
+awaitable<Seen> see_translated(Engine& engine, std::string target, json (*translate)(const json&)) {
   auto seen = co_await see(engine, std::move(target));
-  // The engine also looks for names and the starts of ids.
-  if (seen.here() && text(at(seen.doc, "Id")) != id) seen.sight = Sight::gone;
+  if (seen.here() && translate != nullptr) seen.doc = translate(seen.doc);
   co_return seen;
 }
 
+std::string container_target(const Engine& engine, const std::string& id_or_name) {
+  return std::string(engine.dialect().container_path) + percent_encode(id_or_name) + "/json";
+}
+
+awaitable<Seen> see_container(Engine& engine, std::string id, bool with_size) {
+  if (id.empty()) co_return Seen{Sight::gone, nullptr, {}};
+  auto target = container_target(engine, id) + (with_size ? "?size=true" : "");
+  auto seen = co_await see_translated(engine, std::move(target), engine.dialect().container);
+  // The engine also looks for names and the starts of ids.
+  if (seen.here() && text(at(seen.doc, "Id")) != id) seen.sight = Sight::gone;
+  if (!seen.gone()) co_return seen;
+  // Much follows from a container's absence, so the engine must say it twice, and differently.
+  const json filters = {{"id", json::array({id})}};
+  std::string list = "/containers/json?all=1&filters=" + percent_encode(filters.dump());
+  auto listed = co_await see_list(engine, std::move(list));
+  if (listed.here() && listed.doc.is_array() && listed.doc.empty()) co_return seen;
+  if (listed.here()) {
+    listed.reply.reach = Reach::malformed;
+    listed.reply.error = "the engine lists the container " + id + " but does not find it";
+  }
+  listed.sight = Sight::unclear;
+  co_return listed;
+}
+
 awaitable<Seen> see_container_named(Engine& engine, std::string name) {
-  std::string target = "/containers/" + percent_encode(name) + "/json";
-  auto seen = co_await see(engine, std::move(target));
+  auto target = container_target(engine, name);
+  auto seen = co_await see_translated(engine, std::move(target), engine.dialect().container);
   if (seen.here() && container_name(seen.doc) != name) seen.sight = Sight::gone;
   co_return seen;
 }
 
 awaitable<Seen> see_image(Engine& engine, std::string reference) {
-  std::string target = "/images/" + percent_encode_path(reference) + "/json";
-  auto seen = co_await see(engine, std::move(target));
+  auto target = std::string(engine.dialect().image_path) + percent_encode_path(reference) + "/json";
+  auto seen = co_await see_translated(engine, std::move(target), engine.dialect().image);
   co_return seen;
 }
 
@@ -74,7 +106,7 @@ awaitable<Seen> list_containers(Engine& engine, std::string label) {
     const json filters = {{"label", json::array({label})}};
     target += "&filters=" + percent_encode(filters.dump());
   }
-  auto seen = co_await see(engine, std::move(target));
+  auto seen = co_await see_list(engine, std::move(target));
   co_return seen;
 }
 
@@ -134,32 +166,27 @@ Performed failure(const Reply& reply, std::string_view doing) {
   switch (reply.reach) {
     case Reach::unreachable: return Performed::failed(Outcome::unreachable, "engine_unreachable", message, detail);
     case Reach::too_old: return Performed::failed(Outcome::unsupported, "backend_too_old", message, detail);
+    case Reach::other_engine: return Performed::failed(Outcome::unsupported, "backend_absent", message, detail);
     case Reach::lost:
     case Reach::timeout:
     case Reach::stopped:
     case Reach::malformed: return Performed::failed(Outcome::transient, "engine_answer_lost", message, detail);
     case Reach::answered: break;
   }
-  // A conflict is looked at again before it is believed: what is in the way may be ours, or may go.
-  const bool again = reply.status >= 500 || reply.status == 409 || reply.status == 408 || reply.status == 429;
+  // Only a clear refusal of the request itself is final. What is said to be missing (404) or in the way (409) is looked
+  // at before it is believed, and a status that answers nothing proves nothing.
+  const bool refused = reply.status >= 400 && reply.status < 500;
+  const bool again =
+      !refused || reply.status == 404 || reply.status == 409 || reply.status == 408 || reply.status == 429;
   return Performed::failed(again ? Outcome::transient : Outcome::permanent, again ? "engine_error" : "engine_refused",
                            message, detail);
 }
 
 Observed unclear(const Seen& seen) { return {World::unknown, json::object(), seen.reply.message()}; }
 
-const json& at(const json& document, std::string_view key) {
-  static const json null;
-  if (!document.is_object()) return null;
-  const auto found = document.find(std::string(key));
-  return found == document.end() ? null : *found;
+bool has_been_started(const json& container) {
+  return text(at(container, "State", "StartedAt")) != "0001-01-01T00:00:00Z";
 }
-
-const json& at(const json& document, std::string_view key, std::string_view inner) {
-  return at(at(document, key), inner);
-}
-
-std::string text(const json& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
 
 std::string container_name(const json& container) {
   auto name = text(at(container, "Name"));

@@ -12,8 +12,10 @@
 #include <nlohmann/json.hpp>
 
 #include "worker/backends/backend.hpp"
+#include "worker/backends/docker/dialect.hpp"
 #include "worker/backends/docker/docker_config.hpp"
 #include "worker/backends/docker/engine_client.hpp"
+#include "worker/backends/json_access.hpp"
 
 namespace rebottle::worker::docker {
 
@@ -23,6 +25,8 @@ struct Engine {
   EngineClient client;
   std::multiset<std::string> builds_under_way{};  // their marks
   boost::asio::thread_pool disk{1};               // for fsync, which would hold the logic thread up
+
+  [[nodiscard]] const Dialect& dialect() const { return dialect_of(config.engine); }
 };
 
 enum class Sight : std::uint8_t {
@@ -42,7 +46,8 @@ struct Seen {
 
 // GET of a JSON document.
 [[nodiscard]] awaitable<Seen> see(Engine& engine, std::string target);
-[[nodiscard]] awaitable<Seen> see_container(Engine& engine, std::string id);          // by its full id
+// By its full id; SizeRw is there only if it is asked for.
+[[nodiscard]] awaitable<Seen> see_container(Engine& engine, std::string id, bool with_size = false);
 [[nodiscard]] awaitable<Seen> see_container_named(Engine& engine, std::string name);  // exactly this name
 [[nodiscard]] awaitable<Seen> see_image(Engine& engine, std::string reference);
 [[nodiscard]] awaitable<Seen> see_network(Engine& engine, std::string id);
@@ -64,10 +69,9 @@ struct Seen {
 // What it means for an observation.
 [[nodiscard]] Observed unclear(const Seen& seen);
 
-// Reading documents without surprises: null, or an empty text, for everything that is not there.
-[[nodiscard]] const json& at(const json& document, std::string_view key);
-[[nodiscard]] const json& at(const json& document, std::string_view key, std::string_view inner);
-[[nodiscard]] std::string text(const json& value);
+using worker::at;
+using worker::text;
+[[nodiscard]] bool has_been_started(const json& container);
 [[nodiscard]] std::string container_name(const json& container);  // of an inspect document, without the slash
 
 }  // namespace rebottle::worker::docker

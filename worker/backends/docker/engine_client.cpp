@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <variant>
 
 #include <boost/asio/local/stream_protocol.hpp>
@@ -135,6 +136,7 @@ awaitable<Reply> receive(Stream& stream, Deadline& deadline, const Call& call, c
   reply.reach = Reach::answered;
   reply.status = static_cast<int>(parser.get().result_int());
   reply.api_version = std::string(parser.get()["Api-Version"]);
+  reply.podman = std::string(parser.get()["Libpod-Api-Version"]);
   reply.path_stat = std::string(parser.get()["X-Docker-Container-Path-Stat"]);
 
   Receiver receiver(reply, sink, call.body_max);
@@ -153,6 +155,28 @@ awaitable<Reply> receive(Stream& stream, Deadline& deadline, const Call& call, c
   co_return reply;
 }
 
+// "4.3.1" → 4; 0 for what is no version.
+int major_of(std::string_view version) {
+  int number = 0;
+  std::from_chars(version.data(), version.data() + version.size(), number);
+  return number;
+}
+
+// Podman offers itself under Docker's socket path, too; its answers to the same questions are others.
+void judge_engine(Reply& reply, EngineKind wanted) {
+  const auto kind = reply.podman.empty() ? EngineKind::docker : EngineKind::podman;
+  if (kind != wanted) {
+    reply.reach = Reach::other_engine;
+    reply.error = "the engine on this socket is " + std::string(engine_word(kind)) + ", not " +
+                  std::string(engine_word(wanted)) + "; give the socket of the other one, or approve for the backend " +
+                  (kind == EngineKind::podman ? "podman" : "docker");
+  } else if (kind == EngineKind::podman && major_of(reply.podman) < podman_major_oldest) {
+    reply.reach = Reach::too_old;
+    reply.error = "the engine is Podman " + shortened(clean_text(reply.podman), 40) + "; at least " +
+                  std::to_string(podman_major_oldest) + ".0 is needed";
+  }
+}
+
 }  // namespace
 
 std::string Reply::message() const {
@@ -166,8 +190,9 @@ std::string Reply::message() const {
   return text.empty() ? "HTTP status " + std::to_string(status) : text;
 }
 
-EngineClient::EngineClient(asio::any_io_executor executor, std::filesystem::path socket, milliseconds call_timeout)
-    : executor_(std::move(executor)), socket_(std::move(socket)), call_timeout_(call_timeout) {}
+EngineClient::EngineClient(asio::any_io_executor executor, std::filesystem::path socket, milliseconds call_timeout,
+                           EngineKind wanted)
+    : executor_(std::move(executor)), socket_(std::move(socket)), call_timeout_(call_timeout), wanted_(wanted) {}
 
 awaitable<Reply> EngineClient::exchange(Call call, std::string prefix, Sink sink) {
   error_code error;
@@ -214,6 +239,8 @@ awaitable<Reply> EngineClient::ping() {
     reply.reach = Reach::too_old;
     reply.error = "the engine speaks API " + server->text() + "; at least " + api_version_oldest.text() + " is needed";
   }
+  judge_engine(reply, wanted_);
+  if (!reply.answered()) version_.reset();
   co_return reply;
 }
 
@@ -223,7 +250,8 @@ awaitable<Reply> EngineClient::stream(Call call, Sink sink) {
     if (!version_) {
       // Whatever became of the ping, the request itself was never sent.
       if (ping_reply.error.empty()) ping_reply.error = "/_ping: " + ping_reply.message();
-      if (ping_reply.reach != Reach::too_old) ping_reply.reach = Reach::unreachable;
+      const bool judged = ping_reply.reach == Reach::too_old || ping_reply.reach == Reach::other_engine;
+      if (!judged) ping_reply.reach = Reach::unreachable;
       co_return ping_reply;
     }
   }

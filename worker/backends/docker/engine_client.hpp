@@ -16,6 +16,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "worker/backends/docker/api_version.hpp"
+#include "worker/backends/docker/engine_kind.hpp"
 
 namespace rebottle::worker::docker {
 
@@ -25,13 +26,14 @@ using std::chrono::milliseconds;
 
 // How far a call got.
 enum class Reach : std::uint8_t {
-  answered,     // `status` and `body` are the engine's answer
-  stopped,      // the caller's sink had enough of the answer
-  unreachable,  // no connection: the request was never sent
-  lost,         // the connection died after the request was sent: the outcome is unknown
-  timeout,      // the deadline passed: the outcome is unknown
-  malformed,    // the answer was no HTTP, or longer than allowed: the outcome is unknown
-  too_old,      // the engine does not speak API 1.41: nothing was asked
+  answered,      // `status` and `body` are the engine's answer
+  stopped,       // the caller's sink had enough of the answer
+  unreachable,   // no connection: the request was never sent
+  lost,          // the connection died after the request was sent: the outcome is unknown
+  timeout,       // the deadline passed: the outcome is unknown
+  malformed,     // the answer was no HTTP, or longer than allowed: the outcome is unknown
+  too_old,       // the engine does not speak API 1.41, or is a Podman before 4.0: nothing was asked
+  other_engine,  // another engine answers on this socket: nothing was asked
 };
 
 struct Reply {
@@ -41,6 +43,7 @@ struct Reply {
   std::string error;        // for people, unless `answered`
   std::string api_version;  // header Api-Version
   std::string path_stat;    // header X-Docker-Container-Path-Stat
+  std::string podman;       // header Libpod-Api-Version; empty for any other engine
 
   [[nodiscard]] bool answered() const { return reach == Reach::answered; }
   [[nodiscard]] bool is(int wanted) const { return answered() && status == wanted; }
@@ -57,8 +60,8 @@ struct Call {
   std::vector<std::pair<std::string, std::string>> headers;  // more of them; may be secrets, so never logged
   std::filesystem::path body_file;                           // instead of `body`, streamed
   milliseconds deadline{0};                                  // for the whole call; zero: the client's own
-  milliseconds idle{0};                          // between two pieces of the answer; zero: the whole deadline
-  std::size_t body_max = std::size_t{16} << 20;  // where there is no sink
+  milliseconds idle{0};                         // between two pieces of the answer; zero: the whole deadline
+  std::size_t body_max = std::size_t{4} << 20;  // where there is no sink
 };
 
 // Takes a piece of a successful answer's body; false ends the call.
@@ -66,7 +69,9 @@ using Sink = std::function<bool(std::string_view)>;
 
 class EngineClient {
  public:
-  EngineClient(boost::asio::any_io_executor executor, std::filesystem::path socket, milliseconds call_timeout);
+  // An engine of another kind than `wanted` is asked for nothing.
+  EngineClient(boost::asio::any_io_executor executor, std::filesystem::path socket, milliseconds call_timeout,
+               EngineKind wanted = EngineKind::docker);
 
   // The whole answer.
   [[nodiscard]] awaitable<Reply> call(Call call);
@@ -85,6 +90,7 @@ class EngineClient {
   boost::asio::any_io_executor executor_;
   std::filesystem::path socket_;
   milliseconds call_timeout_;
+  EngineKind wanted_;
   std::optional<ApiVersion> version_;
 };
 

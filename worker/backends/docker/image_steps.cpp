@@ -165,6 +165,8 @@ awaitable<Performed> perform_resolve_image(Engine& engine, const JobView& job, D
 
 namespace {
 
+bool goes_back(const JobView& job, Direction direction) { return direction == Direction::undo || job.undoes(); }
+
 // The image that the tag names after the effect, or after it is taken back; empty: no tag.
 std::string current_after(const JobView& job, Direction direction) {
   if (direction == Direction::undo) return text(at(job.baseline(), "current_image_id"));
@@ -178,13 +180,25 @@ awaitable<Observed> observe_tag_current(Engine& engine, const JobView& job, Dire
   if (seen.unclear()) co_return unclear(seen);
   const auto id = seen.here() ? text(at(seen.doc, "Id")) : std::string();
   json result = {{"image_id", id}, {"tag", job.names.tag_current}};
-  if (id == current_after(job, direction)) co_return Observed{World::present, std::move(result), {}};
+  const auto wanted = current_after(job, direction);
+  if (id == wanted) co_return Observed{World::present, std::move(result), {}};
+  if (goes_back(job, direction) && !wanted.empty() && id.empty()) {
+    // An image that someone has removed meanwhile cannot be tagged again; then there is no tag.
+    const auto earlier = co_await see_image(engine, wanted);
+    if (earlier.unclear()) co_return unclear(earlier);
+    if (earlier.gone()) co_return Observed{World::present, std::move(result), {}};
+  }
   // The tag is ours alone: whatever else it names is replaced.
   co_return seen_as(World::absent);
 }
 
 awaitable<Performed> perform_tag_current(Engine& engine, const JobView& job, Direction direction) {
   auto wanted = current_after(job, direction);
+  if (goes_back(job, direction) && !wanted.empty()) {
+    const auto earlier = co_await see_image(engine, wanted);
+    if (earlier.unclear()) co_return failure(earlier.reply, "inspect the image that was current before");
+    if (earlier.gone()) wanted.clear();
+  }
   if (!wanted.empty()) {
     auto out = co_await tag_image(engine, std::move(wanted), job.names.tag_current);
     co_return out;

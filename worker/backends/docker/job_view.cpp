@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "worker/backends/docker/dialect.hpp"
 #include "worker/backends/docker/dockerfile.hpp"
 #include "worker/backends/docker/engine.hpp"
 #include "worker/backends/docker/text.hpp"
@@ -39,7 +40,8 @@ std::string_view member_of(std::string_view effect_name) {
 JobView::JobView(const DockerConfig& config, const JobContext& job, std::string_view which)
     : context(job),
       member(which),
-      names(names_of(job.bottle, container_of(config, job, which), job.job_key)),
+      names(
+          names_of(job.bottle, container_of(config, job, which), job.job_key, dialect_of(config.engine).image_prefix)),
       config_(config) {
   const auto all = members();
   const auto number = std::ranges::find(all, member) - all.begin();

@@ -80,12 +80,13 @@ class JobView {
   [[nodiscard]] bool is_unchanged() const { return undoes() || !is_agent(); }
 
   [[nodiscard]] std::string new_id() const;
-  [[nodiscard]] std::string new_image() const;           // the agent's: of the image that was built or resolved
-  [[nodiscard]] std::string image_reference() const;     // what the new container is made from
-  [[nodiscard]] bool builds() const;                     // a Dockerfile or commands
-  [[nodiscard]] bool imports() const;                    // an image file
-  [[nodiscard]] bool resolves() const;                   // an image by its name
-  [[nodiscard]] std::string dockerfile() const;          // as approved or generated, "current" not yet put in
+  [[nodiscard]] std::string new_image() const;        // the agent's: of the image that was built, loaded or resolved
+  [[nodiscard]] std::string image_reference() const;  // what the new container is made from
+  [[nodiscard]] bool builds() const;                  // a Dockerfile or commands
+  [[nodiscard]] bool imports() const;                 // an image file
+  [[nodiscard]] bool resolves() const;                // an image by its name
+  [[nodiscard]] std::string dockerfile() const;       // as approved or generated, "current" not yet put in
+  [[nodiscard]] EngineKind engine() const { return config_.engine; }
   [[nodiscard]] std::filesystem::path keep_dir() const;  // for the snapshot's files of this job
 
  private:

@@ -55,14 +55,22 @@ awaitable<Performed> remove_parked(Engine& engine, json reference) {
 }
 
 awaitable<Performed> remove_created(Engine& engine, json reference) {
-  const auto name = text(at(reference, "name"));
-  const auto seen = co_await see_container_named(engine, name);
-  if (seen.gone()) co_return Performed::done();
-  if (!seen.here()) co_return failure(seen.reply, "inspect the container " + name);
-  if (!made_by(at(seen.doc, "Config", "Labels"), text(at(reference, "job"))))
-    co_return not_ours("The container " + name + " was not made by this job; it stays.", {{"container", name}});
-  auto out = co_await remove_container(engine, seen.doc);
-  co_return out;
+  // By its label: someone may have renamed it. After a settlement by hand it may be what a person wants to keep.
+  const auto job_key = text(at(reference, "job"));
+  std::string label = std::string(label::job) + "=" + job_key;
+  const auto listed = co_await list_containers(engine, std::move(label));
+  if (!listed.here()) co_return failure(listed.reply, "list the containers of the job");
+  for (const auto& item : listed.doc) {
+    const auto seen = co_await see_container(engine, text(at(item, "Id")));
+    if (seen.gone()) continue;
+    if (!seen.here()) co_return failure(seen.reply, "inspect a container of the job");
+    const bool put_aside = container_name(seen.doc) == text(at(reference, "name"));
+    if (!made_by(at(seen.doc, "Config", "Labels"), job_key) || (at(reference, "settled") == true && !put_aside))
+      continue;
+    auto out = co_await remove_container(engine, seen.doc);
+    if (out.outcome != Outcome::done) co_return out;
+  }
+  co_return Performed::done();
 }
 
 // Images of the job that have lost their tag to a repeated build.
@@ -160,7 +168,8 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
     if (end == State::succeeded)
       add_kept(kind_parked, {{"container_id", view.old_id()}, {"name", view.names.parked}}, true);
     else if (!job.undoes())
-      add(kind_created, {{"name", view.names.created}, {"job", job.context.job_key}});
+      add(kind_created,
+          {{"name", view.names.created}, {"job", job.context.job_key}, {"settled", end == State::resolved}});
   }
   if (end == State::succeeded) {
     for (const auto& tag : at(job.baseline(), "earlier_tags")) add_kept(kind_tag, {{"tag", tag}}, false);

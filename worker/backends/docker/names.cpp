@@ -60,13 +60,14 @@ std::string repository_of(std::string_view bottle) {
   return "rebottle/" + component;
 }
 
-Names names_of(std::string_view bottle, std::string_view container, std::string_view job_key) {
+Names names_of(std::string_view bottle, std::string_view container, std::string_view job_key,
+               std::string_view image_prefix) {
   Names names;
   const std::string key(job_key);
   names.container = container;
   names.parked = names.container + ".prev-" + key;
   names.created = names.container + ".new-" + key;
-  names.repository = repository_of(bottle);
+  names.repository = std::string(image_prefix) + repository_of(bottle);
   names.tag_previous = names.repository + ":prev-" + key;
   names.tag_job = names.repository + ":job-" + key;
   names.tag_current = names.repository + ":current";

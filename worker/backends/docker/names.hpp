@@ -35,7 +35,8 @@ struct Names {
   std::string tag_job;       // the image that this job built
   std::string tag_current;   // the image of the last success
 };
-[[nodiscard]] Names names_of(std::string_view bottle, std::string_view container, std::string_view job_key);
+[[nodiscard]] Names names_of(std::string_view bottle, std::string_view container, std::string_view job_key,
+                             std::string_view image_prefix = "");
 
 // What the engine accepts as a container's name.
 [[nodiscard]] bool valid_container_name(std::string_view name);

@@ -2,18 +2,19 @@
 // first start. The archives stay opaque; they are never sent compressed, and never to a container that has run.
 // Not here: which paths (admission.cpp).
 #include <filesystem>
+#include <memory>
 #include <set>
 
 #include "worker/backends/docker/archive.hpp"
 #include "worker/backends/docker/files.hpp"
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"
+#include "worker/backends/docker/tree_picker.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
 
 constexpr std::size_t header_bytes_max = 16384;
-constexpr std::string_view never_started = "0001-01-01T00:00:00Z";
 
 Observed seen_as(World world, std::string detail = {}) { return {world, json::object(), std::move(detail)}; }
 
@@ -48,14 +49,25 @@ json read_manifest(const JobView& job) {
   return manifest;
 }
 
+Performed too_large(const std::string& path, std::int64_t bytes_left) {
+  return Performed::failed(Outcome::permanent, "snapshot_too_large",
+                           "The snapshot's paths hold more than the allowed bytes; the limit was met in " + path + ".",
+                           {{"path", path}, {"bytes_left", bytes_left}});
+}
+
+Performed not_written(const std::string& path, const std::string& error) {
+  return Performed::failed(Outcome::transient, "snapshot_not_written", "The snapshot cannot be written: " + error,
+                           {{"path", path}, {"error", error}});
+}
+
 // One archive into one file, within what is left of the cap. Result: {bytes} or {missing: true}.
 awaitable<Performed> save_path(Engine& engine, const JobView& job, std::string path, std::string file,
                                std::int64_t bytes_left) {
   FileWriter writer(job.keep_dir() / file);
-  bool too_large = false;
+  bool over = false;
   Sink sink = [&](std::string_view piece) {
-    too_large = writer.bytes() + static_cast<std::int64_t>(piece.size()) > bytes_left;
-    return !too_large && writer.write(piece);
+    over = writer.bytes() + static_cast<std::int64_t>(piece.size()) > bytes_left;
+    return !over && writer.write(piece);
   };
   Call call;
   call.method = "GET";
@@ -64,25 +76,35 @@ awaitable<Performed> save_path(Engine& engine, const JobView& job, std::string p
   call.deadline = 10 * call.idle;
   const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
   if (reply.is(404)) {
+    // What is missing is not kept, so the engine must say it twice.
+    Call again;
+    again.method = "HEAD";
+    again.target = archive_target(job.old_id(), path);
+    const auto second = co_await engine.client.call(std::move(again));
+    if (!second.is(404)) co_return failure(second.succeeded() ? reply : second, "look for " + path);
     json missing = {{"missing", true}};
     co_return Performed::done(std::move(missing));
   }
-  if (too_large)
-    co_return Performed::failed(
-        Outcome::permanent, "snapshot_too_large",
-        "The snapshot's paths hold more than the allowed bytes; the limit was met in " + path + ".",
-        {{"path", path}, {"bytes_left", bytes_left}});
+  if (over) co_return too_large(path, bytes_left);
   auto error = writer.error();
   if (error.empty() && !reply.succeeded()) co_return failure(reply, "read " + path + " from the stopped container");
   if (error.empty()) {
     auto seal_error = co_await seal_file(engine, writer);
     error = std::move(seal_error);
   }
-  if (!error.empty())
-    co_return Performed::failed(Outcome::transient, "snapshot_not_written", "The snapshot cannot be written: " + error,
-                                {{"path", path}, {"error", error}});
+  if (!error.empty()) co_return not_written(path, error);
   json result = {{"bytes", writer.bytes()}};
   co_return Performed::done(std::move(result));
+}
+
+// How a directory or link above a kept path looked; null if the header tells no such thing.
+json directory_json(const std::string& path, std::string_view header) {
+  const auto entry = first_entry(header);
+  if (!entry || entry->kind == ArchiveEntry::Kind::file) return nullptr;
+  const bool link = entry->kind == ArchiveEntry::Kind::symlink;
+  return {{"path", path},          {"link", link ? clean_text(entry->content) : std::string()},
+          {"mode", entry->mode},   {"user", entry->user},
+          {"group", entry->group}, {"modified_s", entry->modified_s}};
 }
 
 // How a directory above a kept path looked, from the first header of its archive; null if that cannot be known.
@@ -96,12 +118,7 @@ awaitable<json> look_at_directory(Engine& engine, std::string id, std::string pa
   call.method = "GET";
   call.target = archive_target(id, path);
   const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
-  const auto entry = first_entry(bytes);
-  if (!entry || entry->kind == ArchiveEntry::Kind::file) co_return json();
-  const bool link = entry->kind == ArchiveEntry::Kind::symlink;
-  co_return json{{"path", path},          {"link", link ? clean_text(entry->content) : std::string()},
-                 {"mode", entry->mode},   {"user", entry->user},
-                 {"group", entry->group}, {"modified_s", entry->modified_s}};
+  co_return directory_json(path, bytes);
 }
 
 awaitable<json> look_at_parents(Engine& engine, const JobView& job, std::vector<std::string> paths) {
@@ -120,6 +137,82 @@ std::vector<std::string> kept_paths(const JobView& job) {
   std::vector<std::string> out;
   for (const auto& path : at(job.baseline(), "paths")) out.push_back(text(path));
   return out;
+}
+
+// All paths in one pass over the stream of the whole root, for engines whose archives of a path do not tell who owns a
+// file. Result: {saved, missing, parents}.
+awaitable<Performed> save_from_root(Engine& engine, const JobView& job, std::vector<std::string> paths,
+                                    std::int64_t bytes_max) {
+  std::vector<std::unique_ptr<FileWriter>> writers(paths.size());
+  json parents = json::array();
+  std::int64_t left = bytes_max;
+  std::size_t last = 0;
+  const auto keep = [&](std::size_t index, std::string_view bytes) {
+    auto& writer = writers[index];
+    last = index;
+    if (!writer) writer = std::make_unique<FileWriter>(job.keep_dir() / (std::to_string(index) + ".tar"));
+    left -= static_cast<std::int64_t>(bytes.size());
+    return left >= 0 && writer->write(bytes);
+  };
+  const auto above = [&parents](std::string_view header) {
+    const auto entry = first_entry(header);
+    auto directory = entry ? directory_json("/" + entry->path, header) : json();
+    if (!directory.is_null()) parents.push_back(std::move(directory));
+  };
+  TreePicker picker(paths, keep, above);
+  Sink sink = [&picker](std::string_view piece) { return picker.feed(piece); };
+  Call call;
+  call.method = "GET";
+  call.target = "/containers/" + percent_encode(job.old_id()) + "/export";
+  call.idle = std::chrono::seconds(engine.config.call_timeout_s);
+  call.deadline = std::chrono::seconds(engine.config.build_timeout_s);
+  const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
+  if (left < 0) co_return too_large(paths[last], bytes_max);
+  json saved = json::array();
+  json missing = json::array();
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (!writers[i]) {
+      missing.push_back(paths[i]);
+      continue;
+    }
+    auto& writer = *writers[i];
+    auto error = writer.error();
+    if (error.empty() && !reply.succeeded()) break;
+    const std::string end_of_archive(1024, '\0');
+    if (error.empty() && writer.write(end_of_archive)) {
+      auto seal_error = co_await seal_file(engine, writer);
+      error = std::move(seal_error);
+    }
+    if (error.empty()) error = writer.error();
+    if (!error.empty()) co_return not_written(paths[i], error);
+    saved.push_back({{"path", paths[i]}, {"file", std::to_string(i) + ".tar"}, {"bytes", writer.bytes()}});
+  }
+  if (!reply.succeeded()) co_return failure(reply, "read the stopped container's files");
+  json result = {{"saved", std::move(saved)}, {"missing", std::move(missing)}, {"parents", std::move(parents)}};
+  co_return Performed::done(std::move(result));
+}
+
+// Path by path. Result: as above.
+awaitable<Performed> save_by_path(Engine& engine, const JobView& job, std::vector<std::string> paths,
+                                  std::int64_t bytes_max) {
+  auto left = bytes_max;
+  json saved = json::array();
+  json missing = json::array();
+  for (const auto& path : paths) {
+    const std::string file = std::to_string(saved.size()) + ".tar";
+    const auto one = co_await save_path(engine, job, path, file, left);
+    if (one.outcome != Outcome::done) co_return one;
+    if (one.result.contains("missing")) {
+      missing.push_back(path);
+      continue;
+    }
+    const auto bytes = at(one.result, "bytes").get<std::int64_t>();
+    left -= bytes;
+    saved.push_back({{"path", path}, {"file", file}, {"bytes", bytes}});
+  }
+  auto parents = co_await look_at_parents(engine, job, paths);
+  json result = {{"saved", std::move(saved)}, {"missing", std::move(missing)}, {"parents", std::move(parents)}};
+  co_return Performed::done(std::move(result));
 }
 
 ArchiveEntry directory_entry(const json& known, const std::string& path) {
@@ -173,7 +266,8 @@ awaitable<Performed> restore_path(Engine& engine, const JobView& job, json manif
   if (ready.outcome != Outcome::done) co_return ready;
   Call call;
   call.method = "PUT";
-  call.target = archive_target(job.new_id(), parent_of(path));
+  // Out of the whole root's stream, the names are those from the root on.
+  call.target = archive_target(job.new_id(), engine.dialect().archives_keep_owners ? parent_of(path) : "/");
   call.content_type = "application/x-tar";
   call.body_file = job.keep_dir() / text(at(saved, "file"));
   call.deadline = std::chrono::seconds(10 * engine.config.call_timeout_s);
@@ -200,47 +294,34 @@ awaitable<Performed> perform_save_paths(Engine& engine, const JobView& job, Dire
   if (at(old.doc, "State", "Running") == true)
     co_return Performed::failed(Outcome::transient, "still_running", "The old container runs again.",
                                 {{"container_id", job.old_id()}});
-  auto left = job.context.args.snapshot.max_bytes.value_or(engine.config.snapshot_max_bytes);
-  json saved = json::array();
-  json missing = json::array();
+  const auto bytes_max = job.context.args.snapshot.max_bytes.value_or(engine.config.snapshot_max_bytes);
   const auto paths = kept_paths(job);
-  for (const auto& path : paths) {
-    const std::string file = std::to_string(saved.size()) + ".tar";
-    const auto one = co_await save_path(engine, job, path, file, left);
-    if (one.outcome != Outcome::done) co_return one;
-    if (one.result.contains("missing")) {
-      missing.push_back(path);
-      continue;
-    }
-    const auto bytes = at(one.result, "bytes").get<std::int64_t>();
-    left -= bytes;
-    saved.push_back({{"path", path}, {"file", file}, {"bytes", bytes}});
-  }
-  auto parents = co_await look_at_parents(engine, job, paths);
-  json result = {{"saved", saved}, {"missing", missing}};
-  json manifest = result;
+  const auto save = engine.dialect().archives_keep_owners ? save_by_path : save_from_root;
+  auto out = co_await save(engine, job, paths, bytes_max);
+  if (out.outcome != Outcome::done) co_return out;
+  json manifest = out.result;
   manifest["container_id"] = job.old_id();
-  manifest["parents"] = std::move(parents);
+  out.result.erase("parents");
   const auto error = co_await write_file(engine, manifest_file(job), manifest.dump());
-  if (!error.empty())
-    co_return Performed::failed(Outcome::transient, "snapshot_not_written", "The snapshot cannot be written: " + error,
-                                {{"error", error}});
-  co_return Performed::done(std::move(result));
+  if (!error.empty()) co_return not_written(manifest_file(job).string(), error);
+  co_return out;
 }
 
 awaitable<Observed> observe_restore_paths(Engine& engine, const JobView& job, Direction /*direction*/) {
   const auto own = co_await see_new(engine, job);
   if (own.seen.unclear()) co_return unclear(own.seen);
   if (!own.seen.here()) co_return seen_as(World::foreign, own.wrong.message);
-  // What was put in cannot be told from what the image holds; but nothing starts before it was put in.
-  const bool started = text(at(own.seen.doc, "State", "StartedAt")) != never_started;
-  co_return seen_as(started || job.has_fact(effect::restore_paths) ? World::present : World::absent);
+  // What was put in cannot be told from what the image holds. We start nothing before it was put in.
+  if (job.has_fact(effect::restore_paths)) co_return seen_as(World::present);
+  if (has_been_started(own.seen.doc))
+    co_return seen_as(World::foreign, "the changed container was started by someone else");
+  co_return seen_as(World::absent);
 }
 
 awaitable<Performed> perform_restore_paths(Engine& engine, const JobView& job, Direction /*direction*/) {
   const auto own = co_await see_new(engine, job);
   if (!own.seen.here()) co_return own.wrong;
-  if (text(at(own.seen.doc, "State", "StartedAt")) != never_started)
+  if (has_been_started(own.seen.doc))
     co_return Performed::failed(Outcome::permanent, "already_started",
                                 "The changed container has run already; nothing is put into it any more.",
                                 {{"container_id", job.new_id()}});

@@ -2,27 +2,12 @@
 // Not here: the admission itself.
 #include "worker/backends/docker/plan.hpp"
 
-#include <array>
-
 #include "worker/backends/docker/effect_table.hpp"
 #include "worker/backends/docker/leftovers.hpp"
+#include "worker/backends/plan_lists.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
-
-// Things made come before the stop; everything after it changes what is there.
-bool makes_something(const Effect& effect) { return effect.mutates && effect.step == State::prepare; }
-
-std::string what_is_removed(const schema::Leftover& leftover, std::string_view when) {
-  const auto reference = json::parse(leftover.reference, nullptr, false);
-  std::string thing;
-  for (const auto* const key : {"name", "tag", "directory", "mark"})
-    if (reference.contains(key)) thing = text(reference[key]);
-  std::string kind = leftover.kind;
-  for (auto& c : kind)
-    if (c == '_') c = ' ';
-  return kind + " " + thing + ", " + std::string(when);
-}
 
 std::vector<std::string> irreversible(const JobView& job) {
   std::vector<std::string> out = {
@@ -51,23 +36,13 @@ awaitable<Plan> make_plan(Engine& engine, JobContext job) {
   plan.possible = true;
   job.facts[std::string(effect::admit)] = std::move(admitted.result);
   const JobView view(engine.config, job);
-  constexpr std::array steps = {State::prepare, State::snapshot, State::stop,
-                                State::apply,   State::restart,  State::verify};
-  for (const auto step : steps)
-    for (const auto& effect : effects_of(engine, view, step)) {
-      if (makes_something(effect)) plan.makes.push_back(effect.summary);
-      if (effect.mutates && !makes_something(effect)) plan.changes.push_back(effect.summary);
-    }
-  for (const auto& dependent : at(view.baseline(), "members"))
+  list_effects(plan, [&](State step) { return effects_of(engine, view, step); });
+  const json members = view.undoes() ? json::array() : at(view.baseline(), "members");
+  for (const auto& dependent : members)
     plan.changes.push_back("what " + text(at(dependent, "name")) +
                            " wrote outside of its volumes does not go over to the recreated one");
-  for (const auto& leftover : leftovers_of(engine, view, State::succeeded)) {
-    const auto kept_s = leftover.not_before / 1000;
-    plan.removes.push_back(
-        what_is_removed(leftover, kept_s > 0 ? std::to_string(kept_s) + " s after success" : "after success"));
-  }
-  for (const auto& leftover : leftovers_of(engine, view, State::rolled_back))
-    plan.removes.push_back(what_is_removed(leftover, "after a roll-back"));
+  list_leftovers(plan, leftovers_of(engine, view, State::succeeded), "success");
+  list_leftovers(plan, leftovers_of(engine, view, State::rolled_back), "a roll-back");
   plan.irreversible = irreversible(view);
   plan.detail = {{"container_id", view.old_id()},
                  {"image_id", view.old_image()},

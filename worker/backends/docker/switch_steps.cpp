@@ -65,6 +65,9 @@ awaitable<Performed> start(Engine& engine, std::string id) {
   auto out = failure(reply, "start the container " + id);
   // 403: the address of a container that has just stopped is not free yet.
   if (reply.is(403)) out.outcome = Outcome::transient;
+  const auto final_cause = engine.dialect().final_start_failures;
+  const auto cause = text(at(json::parse(reply.body, nullptr, false), "cause"));
+  if (!final_cause.empty() && cause.starts_with(final_cause)) out.outcome = Outcome::permanent;
   if (reply.answered()) out.reason_code = "start_failed";
   co_return out;
 }
@@ -184,8 +187,9 @@ awaitable<Performed> perform_stop_old(Engine& engine, const JobView& job, Direct
 awaitable<Observed> observe_park_old(Engine& engine, const JobView& job, Direction direction) {
   const auto old = co_await see_old(engine, job);
   if (!old.seen.here()) co_return old.observed;
+  // Back it goes to its own name, whatever it is called now: it is known by its id.
   const bool forward = direction == Direction::forward;
-  auto from = forward ? job.names.container : job.names.parked;
+  auto from = forward ? job.names.container : container_name(old.seen.doc);
   auto to = forward ? job.names.parked : job.names.container;
   auto out = co_await observe_rename(engine, old.seen.doc, std::move(from), std::move(to));
   co_return out;
@@ -205,6 +209,8 @@ awaitable<Observed> observe_take_name(Engine& engine, const JobView& job, Direct
   const bool forward = direction == Direction::forward;
   if (!own.seen.here() && own.wrong.reason_code == "container_gone" && !forward) co_return seen_as(World::present);
   if (!own.seen.here()) co_return seen_as(World::foreign, own.wrong.message);
+  // Taken back is the name, not the other one's: any other will do.
+  if (!forward && container_name(own.seen.doc) != job.names.container) co_return seen_as(World::present);
   auto from = forward ? job.names.created : job.names.container;
   auto to = forward ? job.names.container : job.names.created;
   auto out = co_await observe_rename(engine, own.seen.doc, std::move(from), std::move(to));
@@ -229,13 +235,36 @@ awaitable<Observed> observe_start_new(Engine& engine, const JobView& job, Direct
   if (!own.seen.here()) co_return seen_as(World::foreign, own.wrong.message);
   const json& policy = at(own.seen.doc, "HostConfig", "RestartPolicy");
   const bool running = is_running(own.seen.doc);
-  if (direction == Direction::undo) co_return present_if(!running && same_policy(policy, no_restart()));
+  const bool disarmed = !engine.dialect().updates_policy || same_policy(policy, no_restart());
+  if (direction == Direction::undo) co_return present_if(!running && disarmed);
   const bool right_state = running || !job.is_started();
   if (!right_state || !same_policy(policy, at(job.model(), "restart_policy"))) co_return seen_as(World::absent);
   json result = {{"started_at", at(own.seen.doc, "State", "StartedAt")},
                  {"restart_count", at(own.seen.doc, "RestartCount")}};
   co_return Observed{World::present, std::move(result), {}};
 }
+
+namespace {
+
+// An engine whose policies cannot be taken off may start a container again that had just ended by itself when it was
+// told to stop: it is told until it has heard it.
+awaitable<Performed> stop_for_good(Engine& engine, const JobView& job) {
+  constexpr int tries = 50;
+  constexpr milliseconds between{100};
+  for (int i = 0; i < tries; ++i) {
+    const int timeout_s = stop_timeout_s(engine, job);
+    const auto stopped = co_await stop(engine, job.new_id(), timeout_s);
+    if (engine.dialect().updates_policy) co_return stopped;
+    const auto seen = co_await see_container(engine, job.new_id());
+    if (seen.unclear()) co_return failure(seen.reply, "inspect the changed container");
+    if (seen.gone() || !is_running(seen.doc)) co_return Performed::done();
+    co_await pause_for(between);
+  }
+  co_return Performed::failed(Outcome::transient, "still_running", "The changed container is started again and again.",
+                              {{"container_id", job.new_id()}});
+}
+
+}  // namespace
 
 awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direction direction) {
   const auto own = co_await see_new(engine, job);
@@ -249,17 +278,26 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
     if (owners.outcome != Outcome::done) co_return owners;
   }
   if (!forward) {
+    // Where there is no way back, the changed one is all that is left: it stays as it is.
+    const auto old = co_await see_old(engine, job);
+    if (!old.seen.here()) co_return old.wrong;
     // First the stop: the policy of a container that is between two crashes cannot be set.
-    const int timeout_s = stop_timeout_s(engine, job);
-    const auto stopped = co_await stop(engine, job.new_id(), timeout_s);
+    const auto stopped = co_await stop_for_good(engine, job);
     if (stopped.outcome != Outcome::done) co_return stopped;
   }
-  json policy = forward ? at(job.model(), "restart_policy") : no_restart();
-  auto armed = co_await set_restart_policy(engine, job.new_id(), std::move(policy));
-  if (armed.outcome != Outcome::done || !forward || !job.is_started()) co_return armed;
+  if (engine.dialect().updates_policy) {
+    json policy = forward ? at(job.model(), "restart_policy") : no_restart();
+    const auto armed = co_await set_restart_policy(engine, job.new_id(), std::move(policy));
+    if (armed.outcome != Outcome::done) co_return armed;
+  }
+  if (!forward || !job.is_started()) co_return Performed::done();
   auto out = co_await start(engine, job.new_id());
   if (out.outcome != Outcome::done) co_return out;
   const auto started = co_await see_container(engine, job.new_id());
+  if (!started.here()) co_return failure(started.reply, "inspect the changed container");
+  if (!has_been_started(started.doc))
+    co_return Performed::failed(Outcome::transient, "not_started", "The engine did not start the container.",
+                                {{"container_id", job.new_id()}});
   out.result = {{"started_at", at(started.doc, "State", "StartedAt")},
                 {"restart_count", at(started.doc, "RestartCount")}};
   co_return out;

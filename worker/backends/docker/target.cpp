@@ -67,7 +67,8 @@ awaitable<Found> find_by_label(Engine& engine, const JobView& job) {
     found.id = ids.front();
     found.refusal = Performed::done();
   } else if (ids.empty()) {
-    found.refusal = stale("bottle_not_found", "No container has the label " + label + ".", {{"label", label}});
+    found.refusal =
+        stale(std::string(bottle_not_found), "No container has the label " + label + ".", {{"label", label}});
   } else {
     found.refusal = stale("bottle_ambiguous", "More than one container has the label " + label + ".",
                           {{"label", label}, {"container_ids", ids}});
@@ -95,11 +96,13 @@ Performed judge_state(const json& container) {
   const auto name = container_name(container);
   const auto status = text(at(container, "State", "Status"));
   if (status != "running" && status != "exited" && status != "created")
-    return unsupported("target_state_unsupported", "The container " + name + " is " + status + ".",
+    return unsupported("target_state_unsupported",
+                       "The container " + name + " is " + status + "; it can be changed while it runs or has exited.",
                        {{"container", name}, {"status", status}});
   if (at(container, "HostConfig", "AutoRemove") == true)
     return unsupported("target_state_unsupported",
-                       "The container " + name + " is removed by the engine when it stops (AutoRemove): no way back.",
+                       "The container " + name +
+                           " is removed by the engine when it stops (AutoRemove): no way back. Make it without --rm.",
                        {{"container", name}, {"fields", {"HostConfig.AutoRemove"}}});
   return Performed::done();
 }
@@ -137,7 +140,8 @@ Performed judge_carried(const CarryOver& carried, const std::string& name) {
   if (carried.refused.empty()) return Performed::done();
   std::string fields;
   for (const auto& field : carried.refused) fields += (fields.empty() ? "" : "; ") + field;
-  return unsupported("not_carried", "Settings of the container " + name + " would be lost: " + fields + ".",
+  return unsupported("not_carried",
+                     "Settings of the container " + name + " would be lost: " + fields + ". Make it without them.",
                      {{"container", name}, {"fields", carried.refused}});
 }
 
@@ -155,15 +159,29 @@ awaitable<Performed> complete(Engine& engine, Target& target) {
                                 {{"image_id", image_id}, {"container", name}});
   target.image = std::move(image.doc);
   target.carried = carry_over(target.container, target.image);
+  // What another engine's document says that a Docker engine's cannot.
+  for (const auto& field : at(at(target.container, "Podman"), "refused")) target.carried.refused.push_back(text(field));
   co_return judge_carried(target.carried, name);
 }
 
 }  // namespace
 
+awaitable<bool> has_container(Engine& engine, std::string bottle) {
+  if (engine.config.label.empty()) {
+    const auto name = container_by_name(engine.config, bottle);
+    if (!valid_container_name(name)) co_return false;
+    const auto seen = co_await see_container_named(engine, name);
+    co_return seen.here();
+  }
+  const std::string label = engine.config.label + "=" + bottle;
+  const auto listed = co_await list_containers(engine, label);
+  co_return listed.here() && !listed.doc.empty();
+}
+
 awaitable<TargetFound> find_target(Engine& engine, const JobView& job) {
   TargetFound out;
   if (engine.config.label.empty() && !valid_container_name(job.names.container)) {
-    out.refusal = stale("bottle_not_found", "\"" + job.names.container + "\" can be no container's name.",
+    out.refusal = stale(std::string(bottle_not_found), "\"" + job.names.container + "\" can be no container's name.",
                         {{"container", job.names.container}});
     co_return out;
   }
@@ -173,7 +191,7 @@ awaitable<TargetFound> find_target(Engine& engine, const JobView& job) {
   if (out.refusal.outcome != Outcome::done) co_return out;
   if (seen.unclear()) out.refusal = unasked(seen, "inspect the container");
   if (seen.gone()) {
-    out.refusal = stale("bottle_not_found", "There is no container " + job.names.container + ".",
+    out.refusal = stale(std::string(bottle_not_found), "There is no container " + job.names.container + ".",
                         {{"container", job.names.container}, {"container_id", job.old_id()}});
   }
   if (!seen.here()) co_return out;
@@ -190,6 +208,12 @@ awaitable<TargetFound> find_target(Engine& engine, const JobView& job) {
   auto members = find_members(out.target.container, others.containers, engine.config.side_label);
   out.sides = std::move(members.sides);
   out.refusal = std::move(members.refusal);
+  if (!engine.dialect().recreates_members && !members.dependents.empty())
+    out.refusal =
+        unsupported("shared_namespace",
+                    "The container " + container_name(members.dependents.front().container) +
+                        " shares a namespace of the agent's; on this engine it could not be recreated with it.",
+                    {{"container", container_name(members.dependents.front().container)}});
   for (auto& dependent : members.dependents) {
     if (out.refusal.outcome != Outcome::done) co_return out;
     auto& target = out.dependents.emplace_back();

@@ -1,6 +1,7 @@
 // The proofs: that the changed bottle works, and after a roll-back that the old one is no worse than before.
 // Not here: commands inside the container (exec.cpp).
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "worker/backends/docker/exec.hpp"
@@ -24,6 +25,34 @@ json last_probe(const json& container) {
           {"output", last_part(clean_text(text(at(log.back(), "Output"))), 1000)}};
 }
 
+// Podman leaves health checks to timers of systemd, which not every host has: so they are asked for, as often as the
+// container's own interval says.
+class HealthChecks {
+ public:
+  awaitable<void> ask(Engine& engine, const json& container) {
+    const json& check = at(container, "Config", "Healthcheck");
+    const json& test = at(check, "Test");
+    const bool there = test.is_array() && !test.empty() && test[0] != "NONE";
+    auto& next = next_[text(at(container, "Id"))];
+    if (engine.dialect().runs_health_checks || !there || Clock::now() < next) co_return;
+    const auto duration = [&check](std::string_view field) {
+      const json& value = at(check, field);
+      return value.is_number_integer() ? std::chrono::nanoseconds(value.get<std::int64_t>()) : seconds(30);
+    };
+    Call call;
+    call.method = "GET";
+    call.target = "/libpod/containers/" + percent_encode(text(at(container, "Id"))) + "/healthcheck";
+    call.deadline =
+        seconds(engine.config.call_timeout_s) + std::chrono::duration_cast<milliseconds>(duration("Timeout"));
+    // What it found stands in the container's document.
+    [[maybe_unused]] const auto answer = co_await engine.client.call(std::move(call));
+    next = Clock::now() + std::chrono::duration_cast<Clock::duration>(duration("Interval"));
+  }
+
+ private:
+  std::map<std::string, Clock::time_point> next_;  // by container
+};
+
 // One look at a new container, against the first one.
 struct Look {
   std::string reason;  // not empty: it is broken
@@ -37,6 +66,8 @@ Look judge(const JobView& job, const json& container, const std::string& started
       (job.undoes()     ? "The old container "
        : job.is_agent() ? "The changed container "
                         : "The recreated container ") + container_name(container);
+  if (container_name(container) != job.names.container)
+    return {"renamed", name + " was renamed by someone else; it was " + job.names.container + ".", false};
   const bool restarted = at(container, "RestartCount") != restart_count || at(state, "Restarting") == true ||
                          text(at(state, "StartedAt")) != started_at;
   if (restarted) return {"exited", name + " ended and was restarted.", false};
@@ -70,7 +101,7 @@ std::vector<Watched> all_started(const JobView& job) {
 }
 
 // Done with {healthy}; everything else: it is broken, or could not be asked.
-awaitable<Performed> look_at(Engine& engine, Watched& watched) {
+awaitable<Performed> look_at(Engine& engine, Watched& watched, HealthChecks& checks) {
   const auto own = co_await see_new(engine, watched.job);
   if (!own.seen.here()) co_return own.wrong;
   const auto& container = own.seen.doc;
@@ -84,6 +115,7 @@ awaitable<Performed> look_at(Engine& engine, Watched& watched) {
     auto out = co_await broken(engine, std::move(look.reason), std::move(look.message), container);
     co_return out;
   }
+  if (!look.healthy) co_await checks.ask(engine, container);
   json result = {{"healthy", look.healthy}};
   co_return Performed::done(std::move(result));
 }
@@ -135,20 +167,38 @@ json result_of(const std::vector<Watched>& all, seconds stable) {
   return result;
 }
 
+// Two agents must not run at once, whoever started the other one.
+awaitable<Performed> no_old_one_runs(Engine& engine, const JobView& job) {
+  const auto members = job.members();
+  for (const auto& member : members) {
+    const auto view = job.of(member);
+    const auto old = co_await see_container(engine, view.old_id());
+    if (old.unclear()) co_return failure(old.reply, "inspect the old container " + view.old_id());
+    if (at(old.doc, "State", "Running") == true)
+      co_return Performed::failed(Outcome::permanent, "other_one_runs",
+                                  "Someone else has started the old container: two agents must not run at once.",
+                                  {{"container_id", view.old_id()}});
+  }
+  co_return Performed::done();
+}
+
 // Looks again and again until all have been stable and healthy for long enough. Result: {started_at, health, …}.
 awaitable<Performed> wait_until_proved(Engine& engine, const JobView& job, Clock::time_point deadline, seconds stable) {
   const auto began = Clock::now();
   auto all = all_started(job);
+  HealthChecks checks;
   while (true) {
     const Watched* unhealthy = nullptr;
     for (auto& one : all) {
-      auto look = co_await look_at(engine, one);
+      auto look = co_await look_at(engine, one, checks);
       if (look.outcome != Outcome::done) co_return look;
       if (unhealthy == nullptr && look.result["healthy"] != true) unhealthy = &one;
     }
     auto sides = co_await worse_sides(engine, job);
     if (sides.outcome != Outcome::done) co_return sides;
     if (unhealthy == nullptr && sides.result.empty() && Clock::now() - began >= stable) {
+      const auto alone = co_await no_old_one_runs(engine, job);
+      if (alone.outcome != Outcome::done) co_return alone;
       auto result = result_of(all, stable);
       co_return Performed::done(std::move(result));
     }
@@ -194,16 +244,29 @@ json worse_than_before(const JobView& job, const json& container) {
   return out;
 }
 
-// Done with what the agent is now and, in "worse", everything in which the bottle is not as it was.
-awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job) {
+// Whether the undoing effects would find something to do. A container between two restarts is waited for.
+bool mendable(const json& worse, const json& container) {
+  return at(container, "State", "Restarting") != true && std::ranges::any_of(worse, [](const json& one) {
+           const auto field = text(at(one, "field"));
+           return field == "Name" || field == "Running" || field == "restart policy";
+         });
+}
+
+// Done with what the agent is now and, in "worse", everything in which the bottle is not as it was, and
+// whether another try of the roll-back would mend some of it.
+awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job, HealthChecks& checks) {
   json result = json::object();
   json worse = json::array();
+  bool mend = false;
   const auto members = job.members();
   for (const auto& member : members) {
     const auto view = job.of(member);
     const auto old = co_await see_container(engine, view.old_id());
     if (!old.here()) co_return failure(old.reply, "inspect the old container " + view.names.container);
-    for (auto& one : worse_than_before(view, old.doc)) worse.push_back(std::move(one));
+    auto worse_here = worse_than_before(view, old.doc);
+    if (mendable(worse_here, old.doc)) mend = true;
+    if (!worse_here.empty()) co_await checks.ask(engine, old.doc);
+    for (auto& one : worse_here) worse.push_back(std::move(one));
     if (view.is_agent())
       result = {{"container_id", view.old_id()},
                 {"started_at", at(old.doc, "State", "StartedAt")},
@@ -213,6 +276,7 @@ awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job) {
   if (sides.outcome != Outcome::done) co_return sides;
   for (auto& one : sides.result) worse.push_back(std::move(one));
   result["worse"] = std::move(worse);
+  result["mendable"] = mend;
   co_return Performed::done(std::move(result));
 }
 
@@ -256,16 +320,20 @@ awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Dire
   const auto members = job.members();
   const bool ran = std::ranges::any_of(members, [&](const auto& member) { return job.of(member).was_running(); });
   const seconds stable(ran ? engine.config.stable_s : 0);
+  HealthChecks checks;
   while (true) {
-    auto seen = co_await look_at_old_ones(engine, job);
+    auto seen = co_await look_at_old_ones(engine, job, checks);
     if (seen.outcome != Outcome::done) co_return seen;
     const json worse = at(seen.result, "worse");
     if (worse.empty() && Clock::now() - began >= stable) {
       seen.result.erase("worse");
+      seen.result.erase("mendable");
       co_return seen;
     }
-    if (Clock::now() >= deadline)
-      co_return Performed::failed(Outcome::permanent, "rollback_unproven",
+    // What a roll-back can mend is mended by another try of it: an engine that died may not have brought it up again.
+    const bool mend = at(seen.result, "mendable") == true;
+    if (Clock::now() >= deadline || mend)
+      co_return Performed::failed(mend ? Outcome::transient : Outcome::permanent, "rollback_unproven",
                                   "The old container is back, but not all is as it was.", {{"worse", worse}});
     co_await pause_for(look_again);
   }

@@ -1,15 +1,51 @@
 // The configuration file: what is taken over, and the exact text of each refusal.
-// Not here: flags and environment (program_test.cpp).
+// Not here: the keys of the backends (worker/backends), flags and environment (program_test.cpp).
 #include "worker/engine/config.hpp"
+
+#include <limits>
 
 #include <gmock/gmock.h>
 
 namespace rebottle::worker {
 namespace {
 
+// A backend with a key of each type.
+struct Section {
+  bool pull = false;
+  std::string container;
+  std::int64_t bytes = 0;
+  std::filesystem::path socket;
+};
+
+class Module final : public BackendModule {
+ public:
+  explicit Module(Section& section) : section_(section) {}
+  [[nodiscard]] std::string_view name() const override { return "docker"; }
+  [[nodiscard]] config::Keys keys() override {
+    return {config::yes_or_no("pull", section_.pull),
+            config::text("container", section_.container, config::holds_bottle),
+            config::whole("bytes", section_.bytes, 0, std::numeric_limits<std::int64_t>::max()),
+            config::absolute_path("socket", section_.socket)};
+  }
+  [[nodiscard]] std::unique_ptr<Backend> make(const boost::asio::any_io_executor&,
+                                              const std::filesystem::path&) const override {
+    return nullptr;
+  }
+
+ private:
+  Section& section_;
+};
+
+Config parsed(std::string_view text, Section& section) {
+  BackendModules modules;
+  modules.push_back(std::make_unique<Module>(section));
+  return parse_config(text, "rebottle.toml", modules);
+}
+
 std::string fault_of(std::string_view text) {
   try {
-    static_cast<void>(parse_config(text, "rebottle.toml"));
+    Section section;
+    static_cast<void>(parsed(text, section));
   } catch (const ConfigError& error) {
     return error.what();
   }
@@ -17,16 +53,15 @@ std::string fault_of(std::string_view text) {
 }
 
 TEST(Config, EmptyFileIsTheDefaults) {
-  const auto config = parse_config("", "rebottle.toml");
+  const auto config = parse_config("", "rebottle.toml", {});
 
   EXPECT_EQ(config.service.drain_s, 30);
   EXPECT_EQ(config.service.max_downtime_s, 300);
-  EXPECT_EQ(config.docker.container, "{bottle}");
-  EXPECT_TRUE(config.docker.enabled);
 }
 
 TEST(Config, EveryKeyIsTakenOver) {
-  const auto config = parse_config(R"(
+  Section section;
+  const auto config = parsed(R"(
 [service]
 db = "/srv/r.db"
 state_dir = "/srv"
@@ -40,21 +75,12 @@ probe_interval_s = 7
 leftover_retry_s = 8
 log_level = "debug"
 [backends.docker]
-enabled = false
-socket = "/run/d.sock"
-container = "bot-{bottle}"
-label = "bot.slug"
-concurrency = 9
-build_network = "builds"
 pull = true
-build_timeout_s = 10
-stop_timeout_s = 0
-stable_s = 11
-verify_timeout_s = 12
-call_timeout_s = 13
-snapshot_max_bytes = 14
+container = "bot-{bottle}"
+bytes = 9223372036854775807
+socket = "/run/d.sock"
 )",
-                                   "rebottle.toml");
+                             section);
 
   EXPECT_EQ(config.service.db, "/srv/r.db");
   EXPECT_EQ(config.service.state_dir, "/srv");
@@ -67,19 +93,14 @@ snapshot_max_bytes = 14
   EXPECT_EQ(config.service.probe_interval_s, 7);
   EXPECT_EQ(config.service.leftover_retry_s, 8);
   EXPECT_EQ(config.service.log_level, "debug");
-  EXPECT_FALSE(config.docker.enabled);
-  EXPECT_EQ(config.docker.socket, "/run/d.sock");
-  EXPECT_EQ(config.docker.container, "bot-{bottle}");
-  EXPECT_EQ(config.docker.label, "bot.slug");
-  EXPECT_EQ(config.docker.concurrency, 9);
-  EXPECT_EQ(config.docker.build_network, "builds");
-  EXPECT_TRUE(config.docker.pull);
-  EXPECT_EQ(config.docker.build_timeout_s, 10);
-  EXPECT_EQ(config.docker.stop_timeout_s, 0);
-  EXPECT_EQ(config.docker.stable_s, 11);
-  EXPECT_EQ(config.docker.verify_timeout_s, 12);
-  EXPECT_EQ(config.docker.call_timeout_s, 13);
-  EXPECT_EQ(config.docker.snapshot_max_bytes, 14);
+  EXPECT_TRUE(section.pull);
+  EXPECT_EQ(section.container, "bot-{bottle}");
+  EXPECT_EQ(section.bytes, std::numeric_limits<std::int64_t>::max());
+  EXPECT_EQ(section.socket, "/run/d.sock");
+}
+
+TEST(Config, BackendThatThisVersionDoesNotHaveIsRefused) {
+  EXPECT_THROW(static_cast<void>(parse_config("[backends.lxc]\n", "rebottle.toml", {})), ConfigError);
 }
 
 TEST(Config, RefusalsNameFileLineKeyAndTheWayOut) {

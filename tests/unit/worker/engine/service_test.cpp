@@ -64,6 +64,16 @@ TEST_F(ServiceJob, SuccessIsShownAsCurrentAndItsLeftoverIsRemoved) {
   EXPECT_EQ(json::parse(operator_->bottles()[0].current), json({{"container", "dev-1"}}));
 }
 
+TEST_F(ServiceJob, ToldWhatTheLastSuccessRecordedAsCurrent) {
+  start();
+  ASSERT_TRUE(run_to_end(approve("dev-1")));
+  EXPECT_EQ(world_.currents["dev-1"], json::object());
+
+  world_.done.clear();
+  ASSERT_TRUE(run_to_end(approve("dev-1")));
+  EXPECT_EQ(world_.currents["dev-1"], json({{"container", "dev-1"}}));
+}
+
 TEST_F(ServiceJob, DowntimeRunsFromTheStopToTheStart) {
   world_.faults = {{.effect = "park_old", .trouble = Trouble::transient, .times = 2}};
   start();
@@ -223,7 +233,7 @@ TEST_F(ServiceJob, UnsupportedBackendIsRefusedByItsOwnReason) {
 
   EXPECT_EQ(job(id).state, State::rejected_unsupported);
   EXPECT_EQ(job(id).reason_code, "backend_too_old");
-  EXPECT_EQ(job(id).message, "scripted: too old");
+  EXPECT_EQ(job(id).message, "scripted: backend_too_old");
   EXPECT_EQ(json::parse(job(id).detail)["missing"], "everything");
   EXPECT_GE(world_.probes, 2);  // at start, and again because the answer was no
   EXPECT_FALSE(operator_->capabilities().at(0).supported);

@@ -100,7 +100,7 @@ class EngineClientCase : public ::testing::Test {
   }
   Reply get(std::size_t body_max = 1000, milliseconds deadline = milliseconds(500)) {
     engine->start();
-    EngineClient client(io.get_executor(), folder / "s", milliseconds(5000));
+    EngineClient client(io.get_executor(), folder / "s", milliseconds(5000), wanted);
     Call call;
     call.method = "GET";
     call.target = "/thing?x=1";
@@ -112,6 +112,7 @@ class EngineClientCase : public ::testing::Test {
     return reply;
   }
   asio::io_context io;
+  EngineKind wanted = EngineKind::docker;
   fs::path folder;
   std::unique_ptr<FakeEngine> engine;
   std::optional<ApiVersion> version;
@@ -129,6 +130,32 @@ TEST_F(EngineClientCase, AsksForTheVersionOnceAndUsesIt) {
 TEST_F(EngineClientCase, AnEngineThatIsTooOldIsNotAsked) {
   engine->ping = "HTTP/1.1 200 OK\r\nApi-Version: 1.40\r\nContent-Length: 2\r\n\r\nOK";
   EXPECT_EQ(get().reach, Reach::too_old);
+  EXPECT_EQ(engine->requests.size(), 1U);
+}
+
+TEST_F(EngineClientCase, AnEngineOfAnotherKindIsNotAsked) {
+  engine->ping = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.3.1\r\nContent-Length: 2\r\n\r\nOK";
+  const auto podman = get();
+  EXPECT_EQ(podman.reach, Reach::other_engine);
+  EXPECT_THAT(podman.error, ::testing::HasSubstr("approve for the backend podman"));
+  EXPECT_EQ(engine->requests.size(), 1U);
+  EXPECT_FALSE(version);
+}
+
+TEST_F(EngineClientCase, DockerIsNoPodman) {
+  wanted = EngineKind::podman;
+  const auto docker = get();
+  EXPECT_EQ(docker.reach, Reach::other_engine);
+  EXPECT_THAT(docker.error, ::testing::HasSubstr("approve for the backend docker"));
+  EXPECT_EQ(engine->requests.size(), 1U);
+}
+
+TEST_F(EngineClientCase, APodmanBeforeVersion4IsTooOld) {
+  wanted = EngineKind::podman;
+  engine->ping = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 3.4.4\r\nContent-Length: 2\r\n\r\nOK";
+  const auto reply = get();
+  EXPECT_EQ(reply.reach, Reach::too_old);
+  EXPECT_THAT(reply.error, ::testing::HasSubstr("Podman 3.4.4"));
   EXPECT_EQ(engine->requests.size(), 1U);
 }
 

@@ -1,0 +1,115 @@
+# The rows of the dispatch table that real engines can show: which outcome and reason a job has by its backend, the
+# bottle's backend, the engine's state and the kind. All rows: tests/unit/worker/engine/dispatch_test.cpp.
+# Not here: what a job goes through once it is with the right backend.
+import json
+import unittest
+from contextlib import ExitStack
+
+from case import CHANGE, Case
+from fake_engine import FakeEngine
+from proxy import RecordingProxy
+from worker import Worker
+
+UNSUPPORTED, STALE = "rejected_unsupported", "rejected_stale"
+BLOCK = "capability_block"
+NULL = '[backends.null]\nenabled = true\n'
+
+# (the job's backend, where the bottle is, kind, the state it ends in, its reason)
+PRESENT = (
+    ("nonsense", "docker", BLOCK, UNSUPPORTED, "backend_unknown"),
+    ("nonsense", "docker", "repaint", UNSUPPORTED, "backend_unknown"),
+    ("docker", "docker", "repaint", UNSUPPORTED, "kind_unsupported"),
+    ("docker", "nowhere", "repaint", UNSUPPORTED, "kind_unsupported"),
+    ("null", "null", "repaint", UNSUPPORTED, "kind_unsupported"),
+    ("podman", "docker", BLOCK, UNSUPPORTED, "backend_absent"),
+    ("smolmachines", "docker", BLOCK, UNSUPPORTED, "backend_absent"),
+    ("smolmachines", "nowhere", BLOCK, UNSUPPORTED, "backend_absent"),
+    ("null", "docker", BLOCK, UNSUPPORTED, "bottle_other_backend"),
+    ("docker", "null", BLOCK, UNSUPPORTED, "bottle_other_backend"),
+    ("docker", "nowhere", BLOCK, STALE, "bottle_not_found"),
+    ("null", "nowhere", BLOCK, STALE, "bottle_not_found"),
+    ("null", "null", BLOCK, "succeeded", ""),
+    ("docker", "docker", BLOCK, "succeeded", ""),
+)
+ABSENT = (
+    ("docker", "docker", BLOCK, UNSUPPORTED, "backend_absent"),
+    ("docker", "docker", "repaint", UNSUPPORTED, "kind_unsupported"),
+    ("docker", "null", BLOCK, UNSUPPORTED, "backend_absent"),
+    # An engine that cannot be asked where the bottle is does not keep the others from their answer.
+    ("null", "docker", BLOCK, STALE, "bottle_not_found"),
+    ("null", "null", BLOCK, "succeeded", ""),
+)
+TOO_OLD = tuple(row[:4] + ("backend_too_old",) if row[4] == "backend_absent" else row for row in ABSENT)
+
+
+class Dispatch(Case):
+    def run_rows(self, rows, engine, recorder):
+        self.worker = Worker(self.folder, engine, NULL)
+        bottle = self.bottle()
+        before = bottle.inspect()
+        places = {"docker": bottle.slug, "null": "null-1", "nowhere": "nobody-home"}
+        self.worker.start()
+        for number, (backend, home, kind, state, reason) in enumerate(rows):
+            with self.subTest(backend=backend, home=home, kind=kind):
+                job_id = self.worker.approve(f"row-{number}", places[home], CHANGE, backend=backend, kind=kind)
+                job = self.worker.wait_final(f"row-{number}")
+                self.assertEqual((job["state"], job["reason_code"]), (state, reason), job["message"])
+                self.assert_history_whole(job_id)
+                if reason == "bottle_other_backend":
+                    self.assertIn(home, job["message"])
+                    self.assertEqual(json.loads(job["detail"])["found_in"], [home])
+                if (backend, state) != ("docker", "succeeded"):
+                    self.assertEqual(recorder.mutating(), [])
+                    self.assert_untouched(bottle, before)
+        return bottle, before
+
+    def test_engine_present(self):
+        with RecordingProxy(self.folder / "proxy.sock", self.engine.path) as proxy:
+            bottle, before = self.run_rows(PRESENT, proxy.path, proxy)
+            self.assertNotEqual(proxy.mutating(), [], "the recorder is blind")
+            self.assert_changed(bottle, before)
+            self.worker.wait_drained()
+            self.worker.stop()
+
+    def test_engine_absent(self):
+        with RecordingProxy(self.folder / "proxy.sock", self.engine.path) as proxy:
+            self.run_rows(ABSENT, self.folder / "no-engine.sock", proxy)
+
+    def test_engine_too_old(self):
+        with ExitStack() as stack:
+            old = stack.enter_context(FakeEngine(self.folder / "old.sock", "1.40"))
+            self.run_rows(TOO_OLD, old.path, old)
+            self.assertNotEqual(old.requests, [], "nobody asked the engine")
+            answer = json.loads(self.worker.tool("supports", "docker", BLOCK, "-o", "json").stdout)
+            self.assertEqual((answer["supported"], answer["reason_code"]), (False, "backend_too_old"))
+            self.assertIn("1.40", answer["message"])
+
+    # What reads, a plan does not list.
+    READS = ("admit", "resolve_image", "record", "verify_new")
+
+    def test_what_the_plan_lists_is_what_history_shows(self):
+        self.worker = Worker(self.folder, self.engine.path, NULL)
+        bottle = self.bottle()
+        self.worker.start()
+        for backend, slug in (("docker", bottle.slug), ("null", "null-1")):
+            with self.subTest(backend=backend):
+                self.assertEqual(self.worker.tool("freeze", "--all", "--reason", "plan first").returncode, 0)
+                job_id = self.worker.approve(backend, slug, {**CHANGE, "snapshot": {"paths": ["/home/agent"]}}, backend)
+                planned = self.worker.tool("plan", backend, "-o", "json")
+                self.assertEqual(planned.returncode, 0, planned.stderr)
+                plan = json.loads(planned.stdout)
+                self.assertEqual(self.worker.tool("unfreeze", "--all").returncode, 0)
+                job = self.worker.wait_final(backend)
+                self.assertEqual(job["state"], "succeeded", job["message"])
+
+                rows = [json.loads(row["data"]) | {"event": row["event"]} for row in self.worker.history(job_id)]
+                done = [row["summary"]["summary"] for row in rows
+                        if row["event"] == "effect" and row["effect"] not in self.READS]
+                self.assertEqual(done, plan["makes"] + plan["changes"])
+                self.assertEqual([f"{thing}, after success" for thing in rows[-1]["to_remove"]],
+                                 [line for line in plan["removes"] if line.endswith(", after success")])
+        self.worker.wait_drained()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,107 @@
+# Fifty bottles at once on a real engine, and one whose build hangs (issue 4, line 3): all succeed, in little memory.
+# Not here: correctness of one job.
+import itertools
+import json
+import statistics
+import time
+import unittest
+import uuid
+
+import poll
+from case import Case
+from engine import AGENT, IMAGE
+from every_call_test import LONG
+from faults import FaultProxy
+from worker import FINAL, Worker
+
+BOTTLES = 50
+CONCURRENCY = 10
+MEMORY_MAX_KIB = 60 << 10
+CHANGE = {"change": {"dockerfile": "FROM current\nLABEL changed=yes\n"}, "verify": {"stable_s": 0}}
+HANGS = {"change": {"dockerfile": "FROM current\nRUN sleep 1000\n"}}
+
+
+class Many(Case):
+    def setUp(self):
+        super().setUp()
+        self.worker = Worker(self.folder, self.engine.path, service={"log_level": "info"},
+                             docker={"concurrency": CONCURRENCY, "stable_s": 0})
+        self.made = []
+        self.addCleanup(self.remove_made)
+
+    def remove_made(self):
+        for one in self.engine.call("GET", "/containers/json", all=1,
+                                    filters=json.dumps({"label": ["bot.many=yes"]})):
+            self.engine.call("DELETE", f"/containers/{one['Id']}", force=1)
+
+    def make(self, count):
+        """Plain bottles: what they carry is other tests' matter."""
+        slugs = [f"many-{uuid.uuid4().hex[:8]}" for _ in range(count)]
+        for slug in slugs:
+            self.engine.create(slug, {
+                "Image": IMAGE, "Cmd": ["sh", "-c", AGENT], "User": "agent", "Labels": {"bot.many": "yes"},
+                "HostConfig": {"Init": True, "NetworkMode": "none"}})
+        return slugs
+
+    def run_jobs(self, slugs, name):
+        """Seconds from the first approval to the last end; each job succeeds."""
+        began = time.monotonic()
+        for slug in slugs:
+            self.worker.approve(f"{name}-{slug}", slug, CHANGE)
+
+        def states():
+            rows = self.worker.sql("SELECT state, count(*) AS number FROM jobs_view WHERE approval_id LIKE ?"
+                                   " GROUP BY state", f"{name}-%")
+            return {row["state"]: row["number"] for row in rows}
+
+        poll.until(lambda: sum(states().get(state, 0) for state in FINAL) == len(slugs), "all jobs end", 300,
+                   evidence=lambda: f"{states()}\n{self.worker.tail()}")
+        self.assertEqual(states(), {"succeeded": len(slugs)})
+        return time.monotonic() - began
+
+    def most_at_once(self):
+        """How many jobs were between their claim and their end at the same time."""
+        rows = self.worker.sql("SELECT h.at, h.event, h.to_state FROM history_view h ORDER BY h.at, h.seq")
+        now = most = 0
+        for row in rows:
+            now += (row["event"] == "claim") - (row["to_state"] in FINAL)
+            most = max(most, now)
+        return most
+
+    def test_fifty_bottles_at_once(self):
+        slugs = self.make(BOTTLES)
+        before = {slug: self.engine.inspect(slug)["Id"] for slug in slugs}
+        self.worker.start()
+        seconds = self.run_jobs(slugs, "all")
+        print(f"{BOTTLES} bottles in {seconds:.1f} s, peak memory {self.worker.peak_memory_kib()} KiB")
+        self.assertLess(self.worker.peak_memory_kib(), MEMORY_MAX_KIB)
+        self.assertLessEqual(self.most_at_once(), CONCURRENCY)
+        self.assertGreaterEqual(self.most_at_once(), CONCURRENCY // 2)
+        self.worker.wait_drained()
+        for slug in slugs:
+            after = self.engine.inspect(slug)
+            self.assertTrue(after["State"]["Running"])
+            self.assertNotEqual(after["Id"], before[slug])
+        self.assertEqual(len(self.engine.containers(label=["bot.many=yes"])), BOTTLES)
+        waits = [row["at"] for row in self.worker.sql("SELECT downtime_ms AS at FROM jobs_view")]
+        print(f"downtime: median {statistics.median(waits)} ms, longest {max(waits)} ms")
+
+    def test_a_build_that_hangs_does_not_slow_the_others(self):
+        slugs = self.make(12)
+        hanging = self.make(1)[0]
+        self.worker.start()
+        alone = self.run_jobs(slugs, "alone")
+        self.worker.wait_drained()
+        self.worker.approve("hangs", hanging, HANGS)
+        poll.until(lambda: self.worker.job("hangs")["state"] == "prepare", "the build hangs")
+        beside = self.run_jobs(slugs, "beside")
+        print(f"12 bottles: alone {alone:.1f} s, beside a build that hangs {beside:.1f} s")
+        self.assertEqual(self.worker.job("hangs")["state"], "prepare")
+        # One of ten places is taken; the rest of the slack is the machine's.
+        self.assertLess(beside, 2 * alone + 2)
+        self.assertEqual(self.worker.tool("cancel", str(self.worker.job("hangs")["job_id"])).returncode, 0)
+        self.assertEqual(self.worker.wait_final("hangs")["state"], "cancelled")
+
+
+if __name__ == "__main__":
+    unittest.main()

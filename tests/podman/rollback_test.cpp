@@ -1,0 +1,176 @@
+// Changes that do not work out, and the way back to the same container. Not here: refusals (refusal_test.cpp).
+#include <gmock/gmock.h>
+
+#include "tests/podman/podman_case.hpp"
+
+namespace rebottle::tests {
+namespace {
+
+using docker::at;
+using docker::text;
+
+class PodmanRollback : public PodmanCase {
+ protected:
+  void start_agent() {
+    create_network(bottle + "-net");
+    run_by_command(bottle,
+                   {"--network", bottle + "-net:alias=the-agent", "-v", "/anonymous", "--restart", "unless-stopped"});
+    before = inspect(bottle);
+  }
+
+  void expect_as_it_was() {
+    const auto after = inspect(bottle);
+    EXPECT_EQ(differences(before, after, by_restart), std::vector<std::string>());
+    EXPECT_EQ(at(after, "State", "Running"), at(before, "State", "Running"));
+  }
+
+  void expect_nothing_left(JobDriver& job, State end) {
+    remove_leftovers(job, end);
+    EXPECT_EQ(container_names(), std::vector<std::string>{bottle});
+    EXPECT_EQ(own_tags(), std::vector<std::string>());
+    EXPECT_TRUE(std::filesystem::is_empty(config.snapshot_dir));
+  }
+
+  json before;
+};
+
+// Podman starts it again and again, as the policy says; it must stay down once it is undone.
+TEST_F(PodmanRollback, AnAgentThatExitsAtOnceGivesTheOldOneBack) {
+  start_agent();
+  auto changed = driver({{"dockerfile", dying_dockerfile}});
+  const auto failed = changed.run_all();
+  EXPECT_EQ(failed.outcome, Outcome::permanent);
+  EXPECT_EQ(changed.failed_at(), "verify_new");
+  EXPECT_EQ(failed.reason_code, "exited") << failed.message;
+  const auto back = changed.roll_back();
+  EXPECT_EQ(back.outcome, Outcome::done) << changed.failed_at() << ": " << back.message << back.detail;
+  EXPECT_NE(at(inspect(bottle + ".new-" + changed.context().job_key), "State", "Running"), true);
+  expect_as_it_was();
+  expect_nothing_left(changed, State::rolled_back);
+}
+
+TEST_F(PodmanRollback, AFailedVerifyCommandKeepsItsOutput) {
+  start_agent();
+  json verify = {{"exec", {"sh", "-c", "echo no luck; exit 3"}}};
+  auto changed = driver({{"dockerfile", good_dockerfile}}, {{"verify", verify}});
+  const auto failed = changed.run_all();
+  EXPECT_EQ(failed.reason_code, "exec_failed");
+  EXPECT_EQ(text(at(failed.detail, "output")), "no luck\n");
+  EXPECT_EQ(changed.roll_back().outcome, Outcome::done);
+  expect_as_it_was();
+}
+
+TEST_F(PodmanRollback, AProgramThatIsNotThereIsNotTriedAgain) {
+  start_agent();
+  auto changed = driver({{"dockerfile", "FROM current\nENTRYPOINT [\"/no/such/program\"]\n"}});
+  const auto failed = changed.run_all();
+  EXPECT_EQ(changed.failed_at(), "start_new");
+  EXPECT_EQ(failed.outcome, Outcome::permanent) << failed.message;
+  EXPECT_EQ(failed.reason_code, "start_failed");
+  EXPECT_EQ(changed.roll_back().outcome, Outcome::done);
+  expect_as_it_was();
+}
+
+TEST_F(PodmanRollback, AnUnhealthyAgentIsFoundOutWithoutSystemd) {
+  start_agent();
+  auto changed = driver(
+      {{"dockerfile", "FROM current\nHEALTHCHECK --interval=200ms --timeout=5s --retries=2 CMD echo ill && false\n"}});
+  const auto failed = changed.run_all();
+  EXPECT_EQ(failed.reason_code, "unhealthy") << failed.message;
+  EXPECT_EQ(changed.roll_back().outcome, Outcome::done);
+  expect_as_it_was();
+}
+
+TEST_F(PodmanRollback, AfterTheLastEffectTheOldOneStillComesBack) {
+  start_agent();
+  json snapshot = {{"paths", {"/home/agent"}}};
+  auto first = driver({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}});
+  const auto done = first.run_all();
+  ASSERT_EQ(done.outcome, Outcome::done) << first.failed_at() << ": " << done.message << done.detail;
+  EXPECT_EQ(first.roll_back().outcome, Outcome::done);
+  EXPECT_TRUE(image("localhost/rebottle/" + bottle + ":current").is_null());
+  expect_as_it_was();
+  expect_nothing_left(first, State::rolled_back);
+}
+
+TEST_F(PodmanRollback, TwoAgentsNeverRunAtOnce) {
+  start_agent();
+  auto changed = driver({{"dockerfile", good_dockerfile}});
+  changed.stop_after("take_name");
+  EXPECT_EQ(changed.run_all().reason_code, "stopped_by_test");
+  call("POST", "/containers/" + text(at(before, "Id")) + "/start");
+  EXPECT_EQ(changed.perform("start_new").reason_code, "other_one_runs");
+  EXPECT_EQ(at(inspect(bottle), "State", "Running"), false);
+}
+
+class PodmanUntouched : public PodmanCase {
+ protected:
+  void SetUp() override {
+    PodmanCase::SetUp();
+    if (!IsSkipped()) start_container(bottle, agent_body());
+  }
+  Performed fails(json change) {
+    const auto before = inspect(bottle);
+    auto one = driver(std::move(change));
+    auto done = one.run_all();
+    remove_leftovers(one, State::failed);
+    EXPECT_EQ(inspect(bottle), before);
+    EXPECT_EQ(container_names(), std::vector<std::string>{bottle});
+    EXPECT_EQ(own_tags(), std::vector<std::string>());
+    return done;
+  }
+};
+
+TEST_F(PodmanUntouched, ByABuildStepThatFails) {
+  const auto done = fails({{"dockerfile", "FROM current\nRUN echo out of cheese; exit 42\n"}});
+  EXPECT_EQ(done.outcome, Outcome::permanent);
+  EXPECT_EQ(done.reason_code, "build_failed");
+  EXPECT_EQ(at(done.detail, "exit_code"), 42);
+  EXPECT_THAT(text(at(done.detail, "output")), ::testing::HasSubstr("out of cheese"));
+}
+
+TEST_F(PodmanUntouched, ByADockerfileThatDoesNotParse) {
+  const auto done = fails({{"dockerfile", "FROM current\nRUM true\n"}});
+  EXPECT_EQ(done.outcome, Outcome::permanent);
+  EXPECT_THAT(done.message, ::testing::HasSubstr("RUM"));
+}
+
+TEST_F(PodmanUntouched, ByABuildThatTakesTooLong) {
+  json limits = {{"build_timeout_s", 3}};
+  auto one = driver({{"dockerfile", "FROM current\nRUN echo begun; sleep 6\n"}}, {{"limits", limits}});
+  const auto before = inspect(bottle);
+  EXPECT_EQ(one.run_all().reason_code, "build_timeout");
+  EXPECT_EQ(inspect(bottle), before);
+  EXPECT_EQ(one.observe("build_image").world, World::absent);
+}
+
+TEST_F(PodmanUntouched, ByANameThatSomeoneElseTook) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  const auto name = bottle + ".new-" + one.context().job_key;
+  const auto foreign = start_container(name, agent_body());
+  const auto before = inspect(bottle);
+  EXPECT_EQ(one.run_all().outcome, Outcome::stale);
+  EXPECT_EQ(one.failed_at(), "create_new");
+  EXPECT_EQ(inspect(bottle), before);
+  for (const auto& leftover : backend->leftovers(one.context(), State::rejected_stale)) {
+    const auto removed = wait(backend->remove(leftover));
+    if (leftover.kind == "created_container") {
+      EXPECT_EQ(removed.reason_code, "not_ours");
+    }
+  }
+  EXPECT_EQ(text(at(inspect(name), "Id")), foreign) << "a container that is not ours was removed";
+}
+
+TEST_F(PodmanUntouched, ByAContainerMadeAnewUnderTheSameName) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  ASSERT_EQ(one.run_step(State::prepare).outcome, Outcome::done);
+  call("DELETE", "/containers/" + bottle + "?force=1");
+  start_container(bottle, agent_body());
+  const auto before = inspect(bottle);
+  const auto done = one.run_step(State::snapshot);
+  EXPECT_EQ(done.outcome, Outcome::stale);
+  EXPECT_EQ(inspect(bottle), before);
+}
+
+}  // namespace
+}  // namespace rebottle::tests

@@ -1,0 +1,191 @@
+// Versions, names, labels, the engine's errors, disk headers: the parts that only look at what they are given.
+// Not here: processes.
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "worker/backends/smolmachines/calls.hpp"
+#include "worker/backends/smolmachines/disks.hpp"
+#include "worker/backends/smolmachines/host.hpp"
+#include "worker/backends/smolmachines/names.hpp"
+
+namespace rebottle::worker::smolmachines {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+TEST(Version, IsReadFromWhatTheEngineSays) {
+  EXPECT_THAT(version_numbers("smolvm 1.32.2\n"), ElementsAre(1, 32, 2));
+  EXPECT_THAT(version_numbers("1.9"), ElementsAre(1, 9));
+  EXPECT_THAT(version_numbers("smolvm 2.0.0-rc.1"), ElementsAre(2, 0, 0));
+  EXPECT_THAT(version_numbers("nonsense"), IsEmpty());
+  EXPECT_LT(version_numbers("1.9.2"), version_numbers("1.32.0"));
+}
+
+TEST(EngineError, IsTheLastLineThatIsOne) {
+  const auto error = engine_error(
+      "\x1b[33m WARN\x1b[0m something\n{\"error\":{\"code\":\"NOT_FOUND\",\"message\":\"vm not found: a\"}}\n");
+  EXPECT_EQ(error.code, "NOT_FOUND");
+  EXPECT_EQ(error.message, "vm not found: a");
+  EXPECT_EQ(engine_error("Error: text\n").code, "");
+  EXPECT_EQ(engine_error("{\"error\":{}}").code, "SMOLVM_ERROR");
+  EXPECT_EQ(engine_error("{\"error\" broken").code, "SMOLVM_ERROR");
+  EXPECT_EQ(engine_error("").code, "");
+}
+
+TEST(Failure, OnlyMistakesStayOnes) {
+  Answer answer;
+  answer.reach = Reach::answered;
+  answer.exit_code = 1;
+  for (const auto* code : {"CONFIG_ERROR", "NOT_FOUND", "KVM_UNAVAILABLE"}) {
+    answer.error_code = code;
+    EXPECT_EQ(failure(answer, "try").outcome, Outcome::permanent) << code;
+  }
+  for (const auto* code : {"SMOLVM_ERROR", "CONFLICT", "PORT_IN_USE", "STORAGE_ERROR", "NEW_WORD", ""}) {
+    answer.error_code = code;
+    EXPECT_EQ(failure(answer, "try").outcome, Outcome::transient) << code;
+  }
+  answer.exit_code = 2;
+  EXPECT_EQ(failure(answer, "try").outcome, Outcome::permanent) << "usage";
+  answer.reach = Reach::timeout;
+  EXPECT_EQ(failure(answer, "try").outcome, Outcome::unreachable);
+  answer.reach = Reach::busy;
+  EXPECT_EQ(failure(answer, "try").outcome, Outcome::unreachable);
+  answer.reach = Reach::ended;
+  EXPECT_EQ(failure(answer, "try").outcome, Outcome::unknown);
+}
+
+TEST(MachineName, IsWhatTheEngineAcceptsAndSafeAsAFileName) {
+  for (const auto* good : {"dev", "B5", "b_5", "b5-r1", "0"}) EXPECT_TRUE(valid_machine_name(good)) << good;
+  for (const auto* bad : {"", "-x", "_x", "b.5", "a b", "x/y", "..", "\xc3\xa4"})
+    EXPECT_FALSE(valid_machine_name(bad)) << bad;
+  EXPECT_TRUE(valid_machine_name(std::string(200, 'x')));
+  EXPECT_FALSE(valid_machine_name(std::string(201, 'x')));
+  EXPECT_EQ(revision_name("dev", 3), "dev-r3");
+}
+
+TEST(Labels, AreOursAndTheOthersOfTheOldMachine) {
+  JobContext job;
+  job.bottle = "dev";
+  job.job_key = "x-9";
+  job.fence = 4;
+  const json old = {{"labels", {{"owner", "exo"}, {"rev", "7"}, {"job", "x-3"}}}};
+  const auto options = label_options(job, 8, "abcdef0123456789", old);
+  EXPECT_THAT(options,
+              ElementsAre("--label=managed-by=rebottle", "--label=bottle=dev", "--label=rev=8", "--label=job=x-9",
+                          "--label=fence=4", "--label=spec=abcdef012345", "--label=owner=exo"));
+}
+
+TEST(Environment, KeepsTheEnginesSettingsButNotItsDefaultMachine) {
+  ::setenv("SMOLVM_LIB_DIR", "/opt/lib", 1);
+  ::setenv("SMOLVM_MACHINE_NAME", "wrong", 1);
+  ::setenv("REBOTTLE_SECRET", "x", 1);
+  const auto environment = child_environment(300);
+  EXPECT_THAT(environment, Contains("SMOLVM_LIB_DIR=/opt/lib"));
+  EXPECT_THAT(environment, Contains("NO_COLOR=1"));
+  EXPECT_THAT(environment, Contains("SMOLVM_AGENT_READY_TIMEOUT_SECS=300"));
+  EXPECT_THAT(environment, Not(Contains(HasSubstr("wrong"))));
+  EXPECT_THAT(environment, Not(Contains(HasSubstr("REBOTTLE"))));
+  ::unsetenv("SMOLVM_LIB_DIR");
+  ::unsetenv("SMOLVM_MACHINE_NAME");
+}
+
+class Disk : public ::testing::Test {
+ protected:
+  Disk() { std::filesystem::create_directory(folder_); }
+  ~Disk() override { std::filesystem::remove_all(folder_); }
+  std::filesystem::path qcow2(const std::string& backing) {
+    std::string header(1024, '\0');
+    header.replace(0, 4, "QFI\xfb");
+    if (!backing.empty()) {
+      header[14] = 2;  // at byte 512
+      header[18] = static_cast<char>(backing.size() >> 8U);
+      header[19] = static_cast<char>(backing.size() & 0xFFU);
+      header.replace(512, backing.size(), backing);
+    }
+    const auto path = folder_ / "overlay.qcow2";
+    std::ofstream(path, std::ios::binary) << header;
+    return path;
+  }
+  std::filesystem::path folder_ =
+      std::filesystem::temp_directory_path() / ("rebottle-disk-" + std::to_string(::getpid()));
+};
+
+TEST_F(Disk, WhatTheEngineOnlyReadsMayBeUnderIt) {
+  EXPECT_EQ(copy_problem(qcow2("")), "");
+  const auto seeds = folder_ / "image-seeds";
+  std::filesystem::create_directory(seeds);
+  for (const auto& path : {folder_ / "overlay-template.ext4", seeds / "storage.qcow2"}) {
+    EXPECT_THAT(copy_problem(qcow2(path)), HasSubstr("not there"));
+    std::ofstream(path) << "x";
+    EXPECT_EQ(copy_problem(qcow2(path)), "");
+  }
+}
+
+TEST_F(Disk, NothingElseMay) {
+  for (const auto* backing :
+       {"/var/lib/smolvm/.cache/smolvm/vms/1234/overlay-template.ext4", "/x/base.img", "overlay-template.ext4"})
+    EXPECT_THAT(copy_problem(qcow2(backing)), HasSubstr("grows on")) << backing;
+  EXPECT_THAT(copy_problem(qcow2(std::string(500, 'x'))), HasSubstr("grows on"));
+  EXPECT_THAT(copy_problem(folder_ / "none.qcow2"), HasSubstr("cannot read"));
+}
+
+TEST_F(Disk, ANoQcow2FileUnderThatNameIsNoDisk) {
+  std::ofstream(folder_ / "overlay.qcow2") << std::string(1024, 'x');
+  EXPECT_THAT(copy_problem(folder_ / "overlay.qcow2"), HasSubstr("no qcow2"));
+  std::ofstream(folder_ / "overlay.raw") << std::string(1024, 'x');
+  EXPECT_EQ(copy_problem(folder_ / "overlay.raw"), "");
+}
+
+TEST_F(Disk, BothMustBeThereOnce) {
+  qcow2("");
+  EXPECT_THAT(disk_names(folder_), IsEmpty());
+  std::ofstream(folder_ / "storage.raw") << "x";
+  EXPECT_THAT(disk_names(folder_), ElementsAre("overlay.qcow2", "storage.raw"));
+  std::ofstream(folder_ / "storage.qcow2") << "x";
+  EXPECT_THAT(disk_names(folder_), IsEmpty());
+}
+
+TEST_F(Disk, OpenForWritingIsSeen) {
+  const auto path = qcow2("");
+  std::ofstream(folder_ / "storage.raw") << "x";
+  EXPECT_EQ(open_disk(folder_), "");
+  {
+    const std::ofstream held(path, std::ios::binary | std::ios::app);
+    EXPECT_EQ(open_disk(folder_), "overlay.qcow2");
+  }
+  EXPECT_EQ(open_disk(folder_), "");
+}
+
+TEST_F(Disk, ACopyKeepsHolesAndMode) {
+  const auto from = folder_ / "from.raw";
+  {
+    std::ofstream out(from, std::ios::binary);
+    out << "begin";
+    out.seekp(64 << 20);
+    out << "end";
+  }
+  std::filesystem::permissions(from, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write |
+                                         std::filesystem::perms::others_read);
+  ASSERT_EQ(copy_sparse(from, folder_ / "to.raw"), "");
+  EXPECT_EQ(std::filesystem::file_size(folder_ / "to.raw"), (64U << 20U) + 3);
+  EXPECT_LT(real_size(folder_ / "to.raw"), 1 << 20);
+  EXPECT_EQ(std::filesystem::status(folder_ / "to.raw").permissions(), std::filesystem::status(from).permissions());
+  std::ifstream in(folder_ / "to.raw", std::ios::binary);
+  std::string word(5, '\0');
+  in.read(word.data(), 5);
+  EXPECT_EQ(word, "begin");
+  in.seekg(64 << 20);
+  word.resize(3);
+  in.read(word.data(), 3);
+  EXPECT_EQ(word, "end");
+  EXPECT_THAT(copy_sparse(folder_ / "none", folder_ / "x"), HasSubstr("cannot read"));
+}
+
+}  // namespace
+}  // namespace rebottle::worker::smolmachines

@@ -1,0 +1,366 @@
+# What must hold on a real machine. Each case returns what it saw; the first thing that does not hold ends it.
+# Cases run in this order on one machine, each on bottles of its own. Not here: the stage (lab.py), the report (run.py).
+import json
+import shlex
+from dataclasses import dataclass, field
+
+from lab import AGENT, CONFIG, DB, SLOW_UNIT, SMOLMACHINES_CONFIG, STATE, Lab, must
+
+TOOL = "#!/bin/sh\necho hello\n"
+DOCKERFILE = "FROM current\nRUN printf '#!/bin/sh\\necho hello\\n' >/bin/hello && chmod 755 /bin/hello\n"
+DIES = 'FROM current\nCMD ["/bin/false"]\n'
+RUN = ["queued", "prepare", "snapshot", "stop", "apply", "restart", "verify", "succeeded"]
+UNDONE = ["rollback", "rolled_back"]
+
+
+@dataclass
+class Seen:
+    jobs: list = field(default_factory=list)  # (what, job)
+    verified: list = field(default_factory=list)
+
+    def held(self, holds, what, evidence=""):
+        must(holds, f"does not hold: {what}", evidence)
+        self.verified.append(what)
+
+    def job(self, what, job):
+        self.jobs.append((what, job))
+        return job
+
+
+# ---- the package -----------------------------------------------------------------------------------------------------
+
+
+def install(lab: Lab):
+    """As README says; everything after this case stands on it."""
+    seen = Seen()
+    lab.sh("tar -xf /dev/vdb -C /", timeout_s=60)
+    lab.sh("systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload")
+    lab.write("/etc/rebottle/rebottle.toml", CONFIG, "640")
+    lab.sh("chgrp rebottle /etc/rebottle/rebottle.toml")
+    lab.sh("adduser --quiet --disabled-password --gecos '' alice && adduser --quiet --disabled-password --gecos '' bob"
+           " && adduser --quiet alice rebottle")
+    lab.sh("mkdir -p /etc/systemd/system/rebottled.service.d")
+    lab.write("/etc/systemd/system/rebottled.service.d/slow.conf", SLOW_UNIT)
+    lab.sh("systemctl daemon-reload")
+    lab.until("systemctl is-active -q docker", "dockerd is up", 120)
+    # No word of rebottled's own: `systemd-analyze verify` beside the real packages.
+    said = lab.sh("systemd-analyze verify rebottled.service 2>&1 || true", timeout_s=120).out
+    seen.held("rebottle" not in said, "systemd-analyze verify has nothing to say about the installed unit", said)
+    lab.sh("systemctl enable --now rebottled", timeout_s=120)
+    seen.held(lab.property("ActiveState") == "active", "`systemctl enable --now rebottled` came back with READY")
+    seen.held(lab.property("User") == "rebottle" and lab.property("NRestarts") == "0", "it runs as its own user")
+    lab.until("runuser -u alice -- rebottle supports docker capability_block", "docker is probed", 60)
+    seen.verified.append("it reaches dockerd from inside its sandbox")
+    return seen
+
+
+def who_may(lab: Lab):
+    seen = Seen()
+    seen.held(lab.rebottle("list", user="alice").code == 0, "a user in the group rebottle may look")
+    for words in (("list",), ("enqueue", "docker", "x", "--command", "true"), ("freeze", "--all")):
+        denied = lab.rebottle(*words, user="bob", check=False)
+        must(denied.code == 4, f"bob: {words}: exit {denied.code}, not 4", denied.out + denied.err)
+    seen.verified.append("a user who is not gets exit 4 for list, enqueue and freeze, and nothing was sent")
+    seen.held(lab.sh(f"sqlite3 -readonly {DB} 'SELECT count(*) FROM approvals'").out == "0\n", "no approval is there")
+    return seen
+
+
+def watchdog(lab: Lab):
+    """WatchdogSec is 30: fed twice as often as that, and no bite in all the time that the cases took."""
+    seen = Seen()
+    fed = int(lab.property("WatchdogTimestampMonotonic"))
+    lab.until(f"[[ $(systemctl show -P WatchdogTimestampMonotonic rebottled) -gt {fed + 30_000_000} ]]",
+              "the watchdog was fed for longer than its limit", 120)
+    seen.held(lab.property("Result") == "success", "the watchdog is fed, for longer than it would wait")
+    return seen
+
+
+# ---- Docker bottles --------------------------------------------------------------------------------------------------
+
+
+def agent_image(lab: Lab):
+    """One image for both backends: busybox and the agent. Made by the dockerd inside; no registry is there."""
+    lab.sh("mkdir -p /root/image && cd /root/image && mkdir -p bin etc home/agent root tmp proc sys dev run workspace"
+           " var/lib && cp /bin/busybox bin/ && for a in $(/bin/busybox --list); do"
+           " [[ $a == busybox ]] || ln -sf busybox bin/$a; done && echo root:x:0:0::/root:/bin/sh >etc/passwd")
+    lab.write("/root/image/bin/agent", AGENT, "755")
+    lab.write("/root/Dockerfile", 'FROM scratch\nADD . /\nCMD ["/bin/agent"]\n')
+    lab.sh("docker build -q -t agent:1 -f /root/Dockerfile /root/image", timeout_s=120)
+
+
+def docker_bottle(lab: Lab, slug):
+    lab.sh(f"docker run -d --name {slug} --hostname box --network none -e WHO=agent agent:1", timeout_s=60)
+    lab.until(f"docker exec {slug} grep -q started /home/agent/notes", "the agent writes")
+    return docker_id(lab, slug)
+
+
+def docker_id(lab: Lab, slug):
+    return lab.sh(f"docker inspect -f '{{{{.Id}}}} {{{{.State.Running}}}}' {slug}").out.split()
+
+
+def docker_change(lab: Lab):
+    seen = Seen()
+    agent_image(lab)
+    before = docker_bottle(lab, "d-1")
+    number = lab.approve("docker", "d-1", {"change": {"dockerfile": DOCKERFILE}, "snapshot": {"paths": ["/home/agent"]},
+                                           "verify": {"exec": ["/bin/hello"]}})
+    job = seen.job("dockerfile", lab.finish(number, "succeeded"))
+    must(lab.passed(job) == RUN, "the states", lab.story(job))
+    after = docker_id(lab, "d-1")
+    seen.held(after[0] != before[0] and after[1] == "true", "another container runs under the bottle's name")
+    seen.held(lab.sh("docker exec d-1 hello").out == "hello\n", "the tool answers in it")
+    notes = lab.sh("docker exec d-1 cat /home/agent/notes").out.split()
+    seen.held(notes[:3] == ["started", "stopped", "started"], "what the agent wrote up to its stop is there", notes)
+    seen.held(lab.sh("docker exec d-1 sh -c 'echo $WHO; hostname'").out == "agent\nbox\n", "its settings came along")
+    return seen
+
+
+def docker_dies(lab: Lab):
+    seen = Seen()
+    before = docker_bottle(lab, "d-2")
+    number = lab.approve("docker", "d-2", {"change": {"dockerfile": DIES}})
+    job = seen.job("dockerfile whose workload dies", lab.finish(number, "rolled_back"))
+    must(lab.passed(job)[-2:] == UNDONE, "the states", lab.story(job))
+    seen.held(docker_id(lab, "d-2") == before, "the very same container runs again")
+    return seen
+
+
+def docker_drain(lab: Lab):
+    """`systemctl stop` in the middle: a bottle that is down comes up first."""
+    seen = Seen()
+    docker_bottle(lab, "d-3")
+    number = lab.approve("docker", "d-3", {"change": {"dockerfile": DOCKERFILE}})
+    caught_in = lab.catch(number, "stop", "stop")
+    must(caught_in in ("stop", "apply", "restart"), f"it was caught when the bottle was down, not in {caught_in}")
+    lab.sh("systemctl stop rebottled", timeout_s=60)
+    seen.held(lab.property("Result") == "success" and lab.property("ExecMainStatus") == "0",
+              "`systemctl stop` past the stop of a bottle ends with exit 0")
+    seen.held(docker_id(lab, "d-3")[1] == "true", "the bottle is up while the service is down")
+    lab.sh("systemctl start rebottled", timeout_s=120)
+    job = seen.job("drained", lab.finish(number, "succeeded"))
+    seen.verified.append(f"the job ended well: {lab.passed(job)[-1]}")
+    return seen
+
+
+def docker_kill(lab: Lab):
+    """kill -9 in the middle: systemd starts it again, and READY comes only when it owns every job again."""
+    seen = Seen()
+    for state in ("stop", "restart"):
+        slug = f"d-k-{state}"
+        docker_bottle(lab, slug)
+        restarts = int(lab.property("NRestarts"))
+        number = lab.approve("docker", slug, {"change": {"dockerfile": DOCKERFILE}})
+        died_in = lab.catch(number, state, "kill")
+        lab.until("systemctl is-active -q rebottled", "systemd starts it again")
+        must(int(lab.property("NRestarts")) == restarts + 1, "one restart")
+        # Type=notify: `active` means READY. By then the job has an owner of the new epoch.
+        owned = lab.sh(f"sqlite3 -readonly {DB} \"SELECT count(*) FROM history_view WHERE job_id = {number} AND"
+                       " event = 'resume'\"").out.strip()
+        job = seen.job(f"worker killed in {died_in}", lab.finish(number, "succeeded"))
+        must(owned != "0", "at READY the job had been taken over", lab.story(job))
+        must(lab.sh(f"docker exec {slug} hello").out == "hello\n", "the tool answers")
+    seen.verified.append("systemd restarts it; at READY each interrupted job is owned again; the changes are done")
+    return seen
+
+
+# ---- real microVMs ---------------------------------------------------------------------------------------------------
+
+SETTINGS = {"cpus": 1, "mem": 256, "env": ["WHO=agent"]}
+IMAGES = "/var/lib/rebottle-images"
+
+
+def smolvm_install(lab: Lab):
+    """As docs/smolmachines.md says."""
+    seen = Seen()
+    lab.sh("for m in kvm_amd kvm_intel; do modprobe -q $m && echo $m >/etc/modules-load.d/kvm.conf && break; done;"
+           " udevadm settle; test -c /dev/kvm")
+    lab.sh(f"install -d -o rebottle -g rebottle -m 700 {STATE} && install -d -m 755 {IMAGES} /etc/rebottle/smolmachines"
+           f" && cp -a /opt/smolvm/agent-rootfs {STATE}/ && chown -R rebottle:rebottle {STATE}/agent-rootfs")
+    lab.sh("install -D -m 644 /usr/share/doc/rebottle/systemd/smolmachines.conf"
+           " /etc/systemd/system/rebottled.service.d/smolmachines.conf && systemctl daemon-reload")
+    lab.write("/etc/rebottle/rebottle.toml", CONFIG + SMOLMACHINES_CONFIG, "640")
+    lab.sh("chgrp rebottle /etc/rebottle/rebottle.toml && systemctl restart rebottled", timeout_s=120)
+    lab.until("runuser -u alice -- rebottle supports smolmachines capability_block", "smolvm is probed", 60)
+    answer = json.loads(lab.rebottle("-o", "json", "supports", "smolmachines", "capability_block").out)
+    seen.held(answer["supported"] and answer["version"], f"`rebottle supports smolmachines`: yes, {answer['version']}")
+    lab.sh(f"docker save -o {IMAGES}/agent.tar agent:1 && chmod 644 {IMAGES}/agent.tar", timeout_s=60)
+    return seen
+
+
+def microvm(lab: Lab, slug):
+    lab.write(f"/etc/rebottle/smolmachines/{slug}.json", json.dumps(SETTINGS))
+    lab.smolvm("machine", "create", "--name", slug, "--image", f"{IMAGES}/agent.tar", "--cpus", "1", "--mem", "256",
+               "-e", "WHO=agent", "--label", f"owner={slug}")
+    lab.smolvm("machine", "start", "--name", slug, timeout_s=120)
+    must(lab.in_machine(slug, "cat /home/agent/notes; echo kept >/root/kept; sync").startswith("started"),
+         f"the agent in {slug} writes")
+    return lab.machines()[slug]["pid"]
+
+
+def image_file(lab: Lab, name, dockerfile):
+    """A docker-save archive in the directory for imports; its change."""
+    lab.write("/root/Dockerfile", dockerfile)
+    lab.sh(f"docker build -q -t agent:{name} -f /root/Dockerfile /root/image && docker save -o {IMAGES}/{name}.tar"
+           f" agent:{name} && chmod 644 {IMAGES}/{name}.tar", timeout_s=60)
+    return {"image": {"file": f"{name}.tar", "sha256": lab.sh(f"sha256sum {IMAGES}/{name}.tar").out.split()[0]}}
+
+
+def active(lab: Lab, slug):
+    """The one machine of the bottle that runs."""
+    running = [name for name, row in lab.machines().items()
+               if (name == slug or name.startswith(slug + "-r")) and row["state"] == "running"]
+    must(len(running) == 1, f"one machine of {slug} runs", str(running))
+    return running[0]
+
+
+def writable(lab: Lab, seen, name):
+    seen.held(lab.in_machine(name, "touch /F && sync && rm /F && echo yes") == "yes\n", f"{name} can be written to")
+
+
+def new_image(lab: Lab, slug, change, word):
+    seen = Seen()
+    microvm(lab, slug)
+    number = lab.approve("smolmachines", slug, {"change": change, "snapshot": {"paths": ["/home/agent"]},
+                                                "verify": {"exec": ["/bin/hello"]}})
+    job = seen.job(word, lab.finish(number, "succeeded", timeout_s=200))
+    must(lab.passed(job) == RUN, "the states", lab.story(job))
+    name = active(lab, slug)
+    seen.held(name != slug and lab.machines()[slug]["state"] == "stopped", f"{name} runs, {slug} is kept stopped")
+    seen.held(lab.in_machine(name, "hello") == "hello\n", "the tool answers inside")
+    notes = lab.in_machine(name, "cat /home/agent/notes").split()
+    seen.held(notes[0] == "started" and len(notes) > 1, "what the agent wrote came along, and it runs", str(notes))
+    seen.held(lab.in_machine(name, "echo $WHO") == "agent\n", "its settings came along")
+    writable(lab, seen, name)
+    return seen
+
+
+def smolvm_image_file(lab: Lab):
+    return new_image(lab, "m-file", image_file(lab, "tool", DOCKERFILE.replace("current", "agent:1")), "image file")
+
+
+def smolvm_refused(lab: Lab):
+    """What cannot be done, or belongs to the other backend, is refused, and nothing was touched on either."""
+    seen = Seen()
+    machine, container = active(lab, "m-file"), docker_id(lab, "d-1")
+    pid = lab.machines()[machine]["pid"]
+    for backend, bottle, change in (("smolmachines", "m-file", {"dockerfile": DOCKERFILE}),
+                                    ("smolmachines", "m-file", {"image": "agent:1"}),
+                                    ("smolmachines", "d-1", {"commands": ["true"]}),
+                                    ("docker", "m-file", {"commands": ["true"]})):
+        job = lab.finish(lab.approve(backend, bottle, {"change": change}), "rejected_unsupported")
+        seen.job(f"{next(iter(change))} of {bottle} by {backend}: {job['reason_code']}", job)
+    seen.held((lab.machines()[machine]["pid"], docker_id(lab, "d-1")) == (pid, container),
+              "the microVM and the container run on, undisturbed")
+    return seen
+
+
+def smolvm_commands(lab: Lab):
+    seen = Seen()
+    microvm(lab, "m-cmd")
+    commands = [f"printf %s {shlex.quote(TOOL)} >/bin/hello", "chmod 755 /bin/hello", "echo ran >>/root/ran"]
+    number = lab.approve("smolmachines", "m-cmd",
+                         {"change": {"commands": commands}, "verify": {"exec": ["/bin/hello"]}})
+    job = seen.job("commands", lab.finish(number, "succeeded", timeout_s=200))
+    must(lab.passed(job) == RUN, "the states", lab.story(job))
+    seen.held(active(lab, "m-cmd") == "m-cmd", "it is the same machine")
+    seen.held(lab.in_machine("m-cmd", "hello; cat /root/ran /root/kept") == "hello\nran\nkept\n",
+              "the commands ran once, and what was there is there")
+    writable(lab, seen, "m-cmd")
+    return seen
+
+
+def smolvm_commands_fail(lab: Lab):
+    seen = Seen()
+    microvm(lab, "m-bad")
+    number = lab.approve("smolmachines", "m-bad", {"change": {"commands": ["echo bad >/root/bad", "sync", "exit 3"]}})
+    job = seen.job("commands of which one fails", lab.finish(number, "rolled_back", timeout_s=300))
+    must(lab.passed(job)[-2:] == UNDONE, "the states", lab.story(job))
+    seen.held(active(lab, "m-bad") == "m-bad", "the same machine runs again")
+    seen.held(lab.in_machine("m-bad", "cat /root/kept; ls /root/bad 2>/dev/null || echo none") == "kept\nnone\n",
+              "its disks are as they were: nothing of the commands is left, and nothing else is lost")
+    writable(lab, seen, "m-bad")
+    return seen
+
+
+def smolvm_dies(lab: Lab):
+    seen = Seen()
+    microvm(lab, "m-dies")
+    change = image_file(lab, "dies", 'FROM agent:1\nCMD ["/bin/false"]\n')
+    number = lab.approve("smolmachines", "m-dies", {"change": change, "snapshot": {"paths": ["/home/agent"]}})
+    job = seen.job("image whose workload dies", lab.finish(number, "rolled_back", timeout_s=300))
+    must(lab.passed(job)[-2:] == UNDONE, "the states", lab.story(job))
+    seen.held(active(lab, "m-dies") == "m-dies", "the old machine runs again")
+    notes = lab.in_machine("m-dies", "cat /home/agent/notes").split()
+    seen.held(notes[0] == "started" and lab.in_machine("m-dies", "cat /root/kept") == "kept\n", "its data is intact")
+    writable(lab, seen, "m-dies")
+    return seen
+
+
+def smolvm_restart(lab: Lab):
+    """The service's cgroup: neither `systemctl restart` nor `stop` takes a machine down."""
+    seen = Seen()
+    name = active(lab, "m-cmd")  # started by the service, so it is in its cgroup
+    pid = lab.machines()[name]["pid"]
+    seen.held("rebottled.service" in lab.sh(f"cat /proc/{pid}/cgroup").out,
+              "a machine that the service started is in its control group")
+    lab.sh("systemctl restart rebottled", timeout_s=120)
+    seen.held(lab.machines()[name]["pid"] == pid, "`systemctl restart rebottled` leaves it running")
+    lab.sh("systemctl stop rebottled", timeout_s=120)
+    seen.held(lab.in_machine(name, "echo here") == "here\n", "so does `systemctl stop`")
+    lab.sh("systemctl start rebottled", timeout_s=120)
+    return seen
+
+
+def smolvm_kill(lab: Lab):
+    seen = Seen()
+    bystander = active(lab, "m-cmd")
+    pid = lab.machines()[bystander]["pid"]
+    for state in ("stop", "apply", "restart"):
+        slug = f"m-k-{state}"
+        microvm(lab, slug)
+        change = image_file(lab, "tool", DOCKERFILE.replace("current", "agent:1"))
+        number = lab.approve("smolmachines", slug, {"change": change, "snapshot": {"paths": ["/home/agent"]}})
+        died_in = lab.catch(number, state, "kill")
+        lab.until("systemctl is-active -q rebottled", "systemd starts it again")
+        job = seen.job(f"worker killed in {died_in}", lab.finish(number, "succeeded", timeout_s=300))
+        must(any(row["event"] == "resume" for row in job["history"]), "it was resumed", lab.story(job))
+        name = active(lab, slug)
+        must(lab.in_machine(name, "hello") == "hello\n", "the tool answers")
+        must(lab.in_machine(name, "cat /home/agent/notes").startswith("started"), "the agent's notes came along")
+        writable(lab, seen, name)
+        lab.smolvm("machine", "stop", "--name", name)  # memory for the next one
+    seen.held(lab.machines()[bystander]["pid"] == pid, "a machine that the killed workers had started runs on")
+    return seen
+
+
+def power_switch(lab: Lab):
+    seen = Seen()
+    image = image_file(lab, "tool", DOCKERFILE.replace("current", "agent:1"))
+    commands = {"commands": ["echo once >>/root/once", "sync"]}
+    for kind, change, state in (("an image file", image, "apply"), ("commands", commands, "restart")):
+        slug = f"m-p-{state}"
+        microvm(lab, slug)
+        number = lab.approve("smolmachines", slug, {"change": change})
+        lab.rebottle("wait", str(number), "--for", state, "--timeout", "900s", timeout_s=900)
+        lab.machine.cut_power()
+        lab.machine.boot()
+        lab.until("systemctl is-active -q rebottled", "the service is up again after the power came back", 240)
+        job = lab.wait(number, timeout_s=400)
+        seen.job(f"power cut during {state}, {kind}", job)
+        must(job["state"] in ("succeeded", "rolled_back"), f"it ended as {job['state']}", lab.story(job))
+        name = active(lab, slug)
+        if job["state"] == "succeeded" and kind == "commands":
+            must(lab.in_machine(name, "cat /root/once") == "once\n", "the commands ran once")
+        if name == slug:
+            must(lab.in_machine(name, "cat /root/kept") == "kept\n", "what was written before is there")
+        writable(lab, seen, name)
+        lab.smolvm("machine", "stop", "--name", name)
+    seen.verified.append("after the power came back both jobs ended by themselves, each with one running machine")
+    return seen
+
+
+ALL = (install, who_may, docker_change, docker_dies, docker_drain, docker_kill, watchdog, smolvm_install,
+       smolvm_image_file, smolvm_refused, smolvm_commands, smolvm_commands_fail, smolvm_dies,
+       smolvm_restart, smolvm_kill, power_switch)
+# Others stand on these, so they run whatever is asked for.
+STAGE = (install, docker_change, smolvm_install)

@@ -1,0 +1,21 @@
+// Leftovers as people read them, in a plan before and in the history after. Not here: their removal.
+#include "worker/backends/plan_lists.hpp"
+
+#include <algorithm>
+
+namespace rebottle::worker {
+
+std::string text_of(const schema::Leftover& leftover) {
+  std::string text = leftover.kind;
+  std::ranges::replace(text, '_', ' ');
+  const auto reference = json::parse(leftover.reference, nullptr, false);
+  for (const auto* const key : {"name", "tag", "directory", "path"})
+    if (reference.contains(key) && reference[key].is_string()) return text + " " + reference[key].get<std::string>();
+  return text;
+}
+
+void list_leftovers(Plan& plan, const std::vector<schema::Leftover>& leftovers, std::string_view when) {
+  for (const auto& leftover : leftovers) plan.removes.push_back(text_of(leftover) + ", after " + std::string(when));
+}
+
+}  // namespace rebottle::worker

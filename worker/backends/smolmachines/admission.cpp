@@ -1,0 +1,219 @@
+// The first effect of every job: reads, refuses by name, and records the baseline that a roll-back is measured by.
+// Not here: which machine it is (target.cpp), how it was made (spec_source.cpp).
+#include <algorithm>
+#include <array>
+
+#include <sys/statvfs.h>
+
+#include "worker/backends/json_access.hpp"
+#include "worker/backends/smolmachines/disks.hpp"
+#include "worker/backends/smolmachines/image_file.hpp"
+#include "worker/backends/smolmachines/spec_source.hpp"
+#include "worker/backends/smolmachines/steps.hpp"
+#include "worker/backends/smolmachines/target.hpp"
+#include "worker/backends/text.hpp"
+
+namespace rebottle::worker::smolmachines {
+namespace {
+
+constexpr std::int64_t spare_bytes = std::int64_t{64} << 20;
+
+Performed unsupported(std::string reason, std::string message, json detail) {
+  return Performed::failed(Outcome::unsupported, std::move(reason), std::move(message), std::move(detail));
+}
+
+// "local:<sha256>" of an archive, or "reference@sha256:<digest>".
+bool image_matches(const std::string& image, const std::string& digest) {
+  constexpr std::string_view local = "local:";
+  return image == digest || (image.starts_with(local) && digest == "sha256:" + image.substr(local.size())) ||
+         image.ends_with("@" + digest);
+}
+
+Performed judge_expectation(const schema::Args& args, const json& machine) {
+  json diff = json::array();
+  const auto compare = [&diff](std::string_view field, const auto& expected, const std::string& found, bool same) {
+    if (expected && !same) diff.push_back({{"field", field}, {"expected", *expected}, {"found", found}});
+  };
+  const auto name = text(at(machine, "name"));
+  const auto image = text(at(machine, "image"));
+  const auto& expect = args.expect;
+  compare("expect.target_id", expect.target_id, name, expect.target_id == name);
+  compare("expect.image_digest", expect.image_digest, image,
+          expect.image_digest && image_matches(image, *expect.image_digest));
+  compare("expect.change_sha256", expect.change_sha256, args.change_sha256, expect.change_sha256 == args.change_sha256);
+  if (diff.empty()) return Performed::done();
+  return Performed::failed(Outcome::stale, "drift", "The bottle or the change is not what was approved.",
+                           {{"diff", diff}});
+}
+
+Performed judge_change(const Engine& engine, const JobView& job) {
+  const auto& change = job.context.args.change;
+  if (std::holds_alternative<schema::Args::Commands>(change)) return Performed::done();
+  if (const auto* file = std::get_if<schema::Args::ImageFile>(&change)) return judge_image_file(engine.config, *file);
+  const std::string what(schema::change_word(job.context.args));
+  return unsupported("change_unsupported",
+                     "A change by " + what +
+                         " needs an engine that builds images, and none is configured. Approve an "
+                         "image file of import_dirs, or commands.",
+                     {{"change", what}, {"missing", "builder"}});
+}
+
+bool is_under(const std::string& path, const std::string& place) {
+  return path == place || path.starts_with(place == "/" ? place : place + "/");
+}
+
+struct Paths {
+  json kept = json::array();
+  json skipped = json::array();
+  std::vector<std::string> problems;
+};
+
+// The guest's end of "HOST:GUEST[:ro]"; a volume without a host is on the machine's own disk, and does not stay.
+std::string mount_point(const std::string& volume) {
+  const auto colon = volume.find(':');
+  if (colon == std::string::npos) return {};
+  const bool remote = volume.starts_with("s3://");
+  const auto begin = remote ? volume.find(':', colon + 1) : colon;
+  if (begin == std::string::npos) return {};
+  return volume.substr(begin + 1, volume.find(':', begin + 1) - begin - 1);
+}
+
+Paths judge_paths(const std::vector<std::string>& paths, const Spec& spec) {
+  static constexpr std::array<std::string_view, 6> in_memory = {"/proc", "/sys", "/dev", "/tmp", "/run", "/var/run"};
+  std::vector<std::string> mounts;
+  for (const auto& volume : at(spec.document(), "volume"))
+    if (auto place = mount_point(text(volume)); !place.empty()) mounts.push_back(std::move(place));
+  Paths out;
+  for (const auto& path : paths) {
+    bool kept = true;
+    for (const auto place : in_memory)
+      if (is_under(path, std::string(place))) {
+        out.problems.push_back("snapshot path " + path + ": " + std::string(place) +
+                               " is kept in memory and lost on stop");
+        kept = false;
+        break;
+      }
+    for (const auto& place : mounts) {
+      if (is_under(path, place)) {
+        out.skipped.push_back({{"path", path}, {"why", "on the mount " + place + ", which stays"}});
+        kept = false;
+      } else if (is_under(place, path)) {
+        out.problems.push_back("snapshot path " + path + ": it contains the mount " + place +
+                               "; name the paths beside it");
+        kept = false;
+      }
+    }
+    if (kept) out.kept.push_back(path);
+  }
+  return out;
+}
+
+Performed judge_space(const SmolmachinesConfig& config, std::int64_t bytes) {
+  struct statvfs space {};
+  const auto directory = config.work_dir.string();
+  if (::statvfs(directory.c_str(), &space) != 0)
+    return Performed::failed(Outcome::permanent, "work_dir_unusable", "The directory " + directory + " cannot be used.",
+                             {{"path", directory}});
+  const auto free = static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
+  const auto needed = bytes + spare_bytes;
+  if (free >= needed) return Performed::done();
+  return Performed::failed(Outcome::permanent, "disk_space",
+                           "Too little space in " + directory + ": " + std::to_string(free) + " bytes free, " +
+                               std::to_string(needed) + " needed.",
+                           {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
+}
+
+// In the same machine: its disks are what is kept, and they must be ones that can be copied by themselves.
+awaitable<Performed> admit_in_place(Engine& engine, std::string machine) {
+  const auto place = co_await data_dir_of(engine, machine);
+  if (place.path.empty()) co_return failure(place.answer, "find the disks of " + machine);
+  const auto names = disk_names(place.path);
+  if (names.empty())
+    co_return unsupported(
+        "disks_unsupported",
+        "The machine " + machine + " does not have the two disks that are known: overlay and storage.",
+        {{"machine", machine}, {"data_dir", place.path.string()}});
+  std::int64_t bytes = 0;
+  for (const auto& name : names) {
+    const auto problem = copy_problem(place.path / name);
+    if (!problem.empty())
+      co_return unsupported("disks_unsupported", "The disks of " + machine + " cannot be kept: " + problem + ".",
+                            {{"machine", machine}, {"problem", problem}});
+    bytes += real_size(place.path / name);
+  }
+  auto space = judge_space(engine.config, bytes);
+  if (space.outcome != Outcome::done) co_return space;
+  json result = {{"data_dir", place.path.string()}, {"disks", names}, {"disk_bytes", bytes}};
+  co_return Performed::done(std::move(result));
+}
+
+// A machine beside it: made from the same settings, so they must be known.
+Performed admit_beside(const Engine& engine, const JobView& job, const Target& target) {
+  const auto found = find_spec(engine.config, job, target.machine);
+  if (!found.spec) return found.refusal;
+  if (found.refusal.outcome != Outcome::done) return found.refusal;
+  const auto paths = judge_paths(job.context.args.snapshot.paths, *found.spec);
+  if (!paths.problems.empty()) {
+    std::string all;
+    for (const auto& problem : paths.problems) all += (all.empty() ? "" : "; ") + problem;
+    return unsupported("snapshot_path_unsupported", all + ".", {{"problems", paths.problems}});
+  }
+  if (!paths.kept.empty() && !is_running(target.machine))
+    return unsupported("snapshot_unsupported",
+                       "The machine " + text(at(target.machine, "name")) +
+                           " is stopped, and paths can only be read from a running one. Start it, or approve without "
+                           "snapshot.paths.",
+                       {{"machine", at(target.machine, "name")}, {"state", at(target.machine, "state")}});
+  const auto new_machine = revision_name(job.base(), target.next_rev);
+  if (!valid_machine_name(new_machine))
+    return unsupported("name_too_long", "\"" + new_machine + "\" would be too long for a machine's name.",
+                       {{"machine", new_machine}});
+  auto space = judge_space(engine.config, image_file_size(engine.config, job.context.args));
+  if (space.outcome != Outcome::done) return space;
+  return Performed::done({{"new_machine", new_machine},
+                          {"new_rev", target.next_rev},
+                          {"spec_file", found.file},
+                          {"spec_sha256", found.spec->sha256()},
+                          {"paths", paths.kept},
+                          {"paths_skipped", paths.skipped}});
+}
+
+}  // namespace
+
+awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction /*direction*/) {
+  const auto possible = judge_change(engine, job);
+  if (possible.outcome == Outcome::unsupported) co_return possible;
+  auto found = co_await find_target(engine, job);
+  if (found.refusal.outcome != Outcome::done) co_return found.refusal;
+  if (possible.outcome != Outcome::done) co_return possible;
+  const auto& target = found.target;
+  const auto expected = judge_expectation(job.context.args, target.machine);
+  if (expected.outcome != Outcome::done) co_return expected;
+  const auto name = text(at(target.machine, "name"));
+  Performed out;
+  if (job.makes_machine()) {
+    out = admit_beside(engine, job, target);
+  } else {
+    auto in_place = co_await admit_in_place(engine, name);
+    out = std::move(in_place);
+    out.result["new_machine"] = name;
+    out.result["new_rev"] = target.rev;
+  }
+  if (out.outcome != Outcome::done) co_return out;
+  out.result["machine"] = name;
+  out.result["rev"] = target.rev;
+  out.result["ours"] = is_ours(target.machine, job.context.bottle);
+  out.result["running"] = is_running(target.machine);
+  out.result["state"] = at(target.machine, "state");
+  out.result["image"] = at(target.machine, "image");
+  out.result["labels"] = at(target.machine, "labels");
+  out.result["fingerprint"] = fingerprint(target.machine);
+  co_return out;
+}
+
+awaitable<Observed> observe_admit(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {
+  const bool known = job.has_fact(effect::admit);
+  co_return Observed{known ? World::present : World::absent, job.baseline(), {}};
+}
+
+}  // namespace rebottle::worker::smolmachines

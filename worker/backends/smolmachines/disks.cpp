@@ -1,0 +1,167 @@
+// Leases, headers, holes. Not here: what the copies are for.
+#include "worker/backends/smolmachines/disks.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "worker/backends/files.hpp"
+
+namespace rebottle::worker::smolmachines {
+namespace {
+
+constexpr std::size_t copy_at_once = std::size_t{1} << 20;
+
+class Descriptor {
+ public:
+  explicit Descriptor(int value) : value_(value) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  [[nodiscard]] int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+// A read lease is refused while the file is open for writing. It is asked for without waiting, and given back at once.
+bool open_for_writing(const std::filesystem::path& file) {
+  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (descriptor.get() < 0) return false;
+  if (::fcntl(descriptor.get(), F_SETLEASE, F_RDLCK) != 0) return errno == EAGAIN;
+  ::fcntl(descriptor.get(), F_SETLEASE, F_UNLCK);
+  return false;
+}
+
+std::uint64_t big_endian(const unsigned char* bytes, std::size_t count) {
+  std::uint64_t out = 0;
+  for (std::size_t i = 0; i < count; ++i) out = (out << 8U) | bytes[i];
+  return out;
+}
+
+std::string failed(std::string_view doing, const std::filesystem::path& file) {
+  return "cannot " + std::string(doing) + " " + file.string() + ": " + std::strerror(errno);
+}
+
+bool copy_range(int from, int to, off_t begin, off_t end) {
+  std::vector<char> buffer(copy_at_once);
+  while (begin < end) {
+    const auto wanted = std::min(buffer.size(), static_cast<std::size_t>(end - begin));
+    const auto got = ::pread(from, buffer.data(), wanted, begin);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    for (ssize_t done = 0; done < got;) {
+      const auto put = ::pwrite(to, buffer.data() + done, static_cast<std::size_t>(got - done), begin + done);
+      if (put < 0 && errno != EINTR) return false;
+      if (put > 0) done += put;
+    }
+    begin += got;
+  }
+  return true;
+}
+
+bool copy_data(int from, int to, off_t size) {
+  if (::ioctl(to, FICLONE, from) == 0) return true;  // file systems that share blocks
+  off_t data = 0;
+  while (data < size) {
+    data = ::lseek(from, data, SEEK_DATA);
+    if (data < 0) return errno == ENXIO;  // nothing but a hole is left
+    const auto hole = ::lseek(from, data, SEEK_HOLE);
+    if (hole < 0 || !copy_range(from, to, data, hole)) return false;
+    data = hole;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string> disk_names(const std::filesystem::path& data_dir) {
+  std::vector<std::string> out;
+  for (const std::string_view stem : {"overlay", "storage"}) {
+    std::vector<std::string> found;
+    for (const std::string_view format : {".qcow2", ".raw"}) {
+      const auto name = std::string(stem).append(format);
+      std::error_code error;
+      const auto status = std::filesystem::symlink_status(data_dir / name, error);
+      if (std::filesystem::is_regular_file(status)) found.push_back(name);
+    }
+    if (found.size() != 1) return {};
+    out.push_back(std::move(found.front()));
+  }
+  return out;
+}
+
+std::string open_disk(const std::filesystem::path& data_dir) {
+  for (const auto& name : disk_names(data_dir))
+    if (open_for_writing(data_dir / name)) return name;
+  return {};
+}
+
+std::string copy_problem(const std::filesystem::path& disk) {
+  std::ifstream in(disk, std::ios::binary);
+  std::array<unsigned char, 20> header{};
+  if (!in.read(reinterpret_cast<char*>(header.data()), header.size()))  // NOLINT: bytes
+    return failed("read", disk);
+  const bool qcow2 = std::memcmp(header.data(), "QFI\xfb", 4) == 0;
+  if (!qcow2) return disk.extension() == ".qcow2" ? disk.string() + " is no qcow2 file" : std::string();
+  const auto offset = big_endian(header.data() + 8, 8);
+  const auto length = big_endian(header.data() + 16, 4);
+  if (offset == 0) return {};
+  constexpr std::uint64_t name_max = 1023;  // by the format
+  std::string backing(std::min(length, name_max), '\0');
+  if (length > name_max || !in.seekg(static_cast<std::streamoff>(offset)) ||
+      !in.read(backing.data(), static_cast<std::streamsize>(backing.size())))
+    return disk.string() + " has a backing file that cannot be read";
+  const std::filesystem::path path = backing;
+  // What the engine only ever reads: its own empty file system, and what it unpacked of an image.
+  const auto under = [&path](const char* folder) {
+    return std::ranges::find(path, std::filesystem::path(folder)) != path.end();
+  };
+  const bool constant = path.is_absolute() && !under("vms") &&
+                        (path.filename().string().ends_with("-template.ext4") || under("image-seeds"));
+  if (!constant) return disk.string() + " grows on " + backing + ", which a copy would not hold";
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return disk.string() + " grows on " + backing + ", which is not there";
+  return {};
+}
+
+std::int64_t real_size(const std::filesystem::path& file) {
+  struct stat status {};
+  constexpr std::int64_t block = 512;
+  return ::stat(file.c_str(), &status) == 0 ? status.st_blocks * block : 0;
+}
+
+std::string copy_sparse(const std::filesystem::path& from, const std::filesystem::path& to) {
+  const auto temporary = to.string() + ".rebottle-part";
+  const Descriptor source(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  struct stat status {};
+  if (source.get() < 0 || ::fstat(source.get(), &status) != 0) return failed("read", from);
+  std::error_code ignored;
+  std::filesystem::remove(temporary, ignored);
+  const Descriptor target(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (target.get() < 0) return failed("make", temporary);
+  std::string error;
+  if (!copy_data(source.get(), target.get(), status.st_size) || ::ftruncate(target.get(), status.st_size) != 0)
+    error = failed("copy to", temporary);
+  else if (::fchown(target.get(), status.st_uid, status.st_gid) != 0 || ::fchmod(target.get(), status.st_mode) != 0)
+    error = failed("keep the owner of", temporary);
+  else if (::fsync(target.get()) != 0)
+    error = failed("sync", temporary);
+  else if (::rename(temporary.c_str(), to.c_str()) != 0 || !sync_directory(to.parent_path()))
+    error = failed("rename", temporary);
+  if (!error.empty()) std::filesystem::remove(temporary, ignored);
+  return error;
+}
+
+}  // namespace rebottle::worker::smolmachines

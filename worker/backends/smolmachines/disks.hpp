@@ -1,0 +1,30 @@
+// A stopped machine's two disks as files: what they are, whether something writes to them, copies of them.
+// Blocks for as long as the disk takes, except open_disk. Not here: when (disk_steps.cpp).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace rebottle::worker::smolmachines {
+
+// overlay.* and storage.*, by file name; empty if the two are not exactly there.
+[[nodiscard]] std::vector<std::string> disk_names(const std::filesystem::path& data_dir);
+
+// The name of a disk that some process has open for writing; empty if none has, or if that cannot be told.
+[[nodiscard]] std::string open_disk(const std::filesystem::path& data_dir);
+
+// What keeps the file from being kept by itself: it grows on a disk that may change or is not there, or is no disk.
+// Empty: nothing.
+[[nodiscard]] std::string copy_problem(const std::filesystem::path& disk);
+
+// Bytes that the file really takes.
+[[nodiscard]] std::int64_t real_size(const std::filesystem::path& file);
+
+// Copies a file with its holes, owner, group and mode under a temporary name beside `to`, syncs it and gives it its
+// name. Returns what went wrong; empty if nothing.
+[[nodiscard]] std::string copy_sparse(const std::filesystem::path& from, const std::filesystem::path& to);
+
+}  // namespace rebottle::worker::smolmachines

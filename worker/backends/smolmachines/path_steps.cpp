@@ -1,0 +1,212 @@
+// Keeps the snapshot's paths: one tar, written inside the running old machine with its processes held still, fetched,
+// and unpacked in the changed one, which is then started again so that its workload begins with them. It stays opaque
+// to us. Not here: which paths (admission.cpp).
+#include "worker/backends/files.hpp"
+#include "worker/backends/json_access.hpp"
+#include "worker/backends/smolmachines/steps.hpp"
+#include "worker/backends/text.hpp"
+
+namespace rebottle::worker::smolmachines {
+namespace {
+
+using std::chrono::seconds;
+
+// Arguments: the archive to write, its largest size, absolute paths. Holds all processes still but init, itself and
+// those it descends from, writes the archive inside the machine, lets them go again however it ends, and prints the
+// archive's size. (What an exec prints is cut by the engine after some megabytes, so it is fetched as a file.) Paths
+// that are not there are named on stderr, one a line.
+constexpr std::string_view save_script = R"sh(
+archive=$1
+max=$2
+shift 2
+held=
+go_on() { [ -z "$held" ] || kill -CONT $held 2>/dev/null; held=; }
+trap go_on EXIT
+trap 'exit 75' HUP INT TERM PIPE
+mine=" 1 $$ "
+up=$$
+while [ "${up:-1}" -gt 1 ] 2>/dev/null; do
+  of=$up
+  up=
+  while read -r key value rest; do [ "$key" = PPid: ] && up=$value; done 2>/dev/null < "/proc/$of/status"
+  mine="$mine$up "
+done
+for place in /proc/[0-9]*; do
+  one=${place#/proc/}
+  case "$mine" in *" $one "*) continue ;; esac
+  [ -e "$place/exe" ] && kill -STOP "$one" 2>/dev/null && held="$held $one"
+done
+left=$#
+while [ "$left" -gt 0 ]; do
+  path=$1
+  shift
+  left=$((left - 1))
+  if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" ".$path"; else echo "rebottle-missing:$path" >&2; fi
+done
+code=0
+: > "$archive" || exit 74
+if [ $# -gt 0 ]; then
+  { tar -C / -cf - "$@"; echo $? > "$archive.code"; } | head -c $((max + 1)) > "$archive"
+  code=$(cat "$archive.code")
+  rm -f "$archive.code"
+fi
+go_on
+size=$(wc -c < "$archive")
+[ "$size" -le "$max" ] || exit 76
+[ "$code" = 0 ] || exit 74
+echo "$size"
+)sh";
+
+constexpr std::string_view tidy_script = R"sh(
+rm -f "$1" "$1.code"
+for place in /proc/[0-9]*; do kill -CONT "${place#/proc/}" 2>/dev/null; done
+true
+)sh";
+
+constexpr std::string_view restore_script = "tar -C / -xpf - && sync";
+
+constexpr std::string_view missing_mark = "rebottle-missing:";
+
+std::string guest_archive(const JobView& job) { return "/.rebottle-" + job.context.job_key + ".tar"; }
+std::filesystem::path archive_file(const JobView& job) { return job.path_dir() / "paths.tar"; }
+std::filesystem::path manifest_file(const JobView& job) { return job.path_dir() / "saved.json"; }
+
+// What was saved, if all of it is still there: null otherwise.
+json read_manifest(const JobView& job) {
+  auto manifest = json::parse(read_file(manifest_file(job)), nullptr, false);
+  if (!manifest.is_object() || text(at(manifest, "machine")) != job.old_machine()) return nullptr;
+  std::error_code error;
+  const auto size = std::filesystem::file_size(archive_file(job), error);
+  if (error || at(manifest, "bytes") != size) return nullptr;
+  return manifest;
+}
+
+json missing_paths(std::string_view errors) {
+  json out = json::array();
+  while (!errors.empty()) {
+    const auto end = errors.find('\n');
+    const auto line = errors.substr(0, end);
+    if (line.starts_with(missing_mark)) out.push_back(clean_text(line.substr(missing_mark.size())));
+    errors.remove_prefix(end == std::string_view::npos ? errors.size() : end + 1);
+  }
+  return out;
+}
+
+Performed not_written(const std::string& error) {
+  return Performed::failed(Outcome::transient, "snapshot_not_written", "The snapshot cannot be written: " + error,
+                           {{"error", error}});
+}
+
+Performed not_read(const Answer& answer, const JobView& job) {
+  constexpr int too_large = 76;
+  if (!answer.by_command()) return failure(answer, "read the paths of " + job.old_machine());
+  if (answer.exit_code == too_large)
+    return Performed::failed(
+        Outcome::permanent, "snapshot_too_large",
+        "The snapshot's paths hold more than the allowed " + std::to_string(job.snapshot_max_bytes()) + " bytes.",
+        {{"max_bytes", job.snapshot_max_bytes()}});
+  return Performed::failed(
+      Outcome::permanent, "snapshot_failed",
+      "Reading the paths in the machine ended with code " + std::to_string(answer.exit_code) + ": " + answer.error,
+      {{"exit_code", answer.exit_code}, {"output", answer.error}});
+}
+
+Exec shell(const std::string& machine, std::string_view script, int timeout_s) {
+  Exec request;
+  request.machine = machine;
+  request.command = {"/bin/sh", "-c", std::string(script), "rebottle"};
+  request.as_root = true;
+  request.timeout = seconds(timeout_s);
+  return request;
+}
+
+awaitable<Performed> save_paths(Engine& engine, const JobView& job) {
+  auto request = shell(job.old_machine(), save_script, engine.config.exec_timeout_s);
+  request.command.push_back(guest_archive(job));
+  request.command.push_back(std::to_string(job.snapshot_max_bytes()));
+  for (const auto& path : at(job.baseline(), "paths")) request.command.push_back(text(path));
+  const auto read = co_await exec(engine, std::move(request));
+  if (!read.succeeded()) co_return not_read(read, job);
+  const auto part = archive_file(job).string() + ".part";
+  std::error_code error;
+  std::filesystem::remove(part, error);
+  const auto copied = co_await copy_out(engine, job.old_machine(), guest_archive(job), part);
+  if (!copied.succeeded()) co_return failure(copied, "fetch the paths of " + job.old_machine());
+  const auto bytes = std::filesystem::file_size(part, error);
+  if (error || std::to_string(bytes) != read.output.substr(0, read.output.find_first_of(" \r\n")))
+    co_return Performed::failed(Outcome::transient, "snapshot_incomplete", "The archive of the paths is not whole.",
+                                {{"bytes", bytes}, {"expected", clean_text(read.output)}});
+  std::function<std::string()> seal = [part, to = archive_file(job)] { return seal_as(part, to); };
+  const auto sealed = co_await on_disk(engine, std::move(seal));
+  if (!sealed.empty()) co_return not_written(sealed);
+  json manifest = {{"machine", job.old_machine()},
+                   {"archive", archive_file(job).string()},
+                   {"bytes", bytes},
+                   {"missing", missing_paths(read.error)}};
+  const auto written = co_await write_file(engine, manifest_file(job), manifest.dump());
+  if (!written.empty()) co_return not_written(written);
+  co_return Performed::done(std::move(manifest));
+}
+
+}  // namespace
+
+awaitable<Observed> observe_save_paths(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {
+  const auto manifest = read_manifest(job);
+  if (manifest.is_null()) co_return seen_as(World::absent);
+  co_return Observed{World::present, manifest, {}};
+}
+
+awaitable<Performed> perform_save_paths(Engine& engine, const JobView& job, Direction /*direction*/) {
+  std::error_code error;
+  std::filesystem::create_directory(job.path_dir(), error);
+  if (error) co_return not_written(error.message());
+  auto out = co_await save_paths(engine, job);
+  // Whatever came of it, nothing of it stays in the machine, and nothing stays held.
+  auto tidy = shell(job.old_machine(), tidy_script, engine.config.call_timeout_s);
+  tidy.command.push_back(guest_archive(job));
+  const auto tidied = co_await exec(engine, std::move(tidy));
+  if (out.outcome == Outcome::done && !tidied.succeeded()) out.result["tidied"] = false;
+  co_return out;
+}
+
+// What was put in cannot be told from what the image holds, so only the record says that it was. Undo: down.
+awaitable<Observed> observe_restore_paths(Engine& engine, const JobView& job, Direction direction) {
+  if (direction == Direction::undo) {
+    auto out = co_await observe_start(engine, job, direction);
+    co_return out;
+  }
+  const bool known = job.has_fact(effect::restore_paths);
+  co_return Observed{known ? World::present : World::absent, job.fact(effect::restore_paths), {}};
+}
+
+awaitable<Performed> perform_restore_paths(Engine& engine, const JobView& job, Direction direction) {
+  if (direction == Direction::undo) {
+    auto out = co_await bring_down(engine, job.new_machine(), job.stop_timeout_s());
+    co_return out;
+  }
+  const auto manifest = read_manifest(job);
+  if (manifest.is_null())
+    co_return Performed::failed(Outcome::permanent, "snapshot_gone", "The saved paths are not there any more.",
+                                {{"path", job.path_dir().string()}});
+  // A try before this one may have ended between the stop and the start below.
+  const auto up = co_await bring_up(engine, job.new_machine(), job.old_machine());
+  if (up.outcome != Outcome::done) co_return up;
+  if (at(manifest, "bytes") != 0) {
+    auto request = shell(job.new_machine(), restore_script, engine.config.exec_timeout_s);
+    request.input = archive_file(job);
+    const auto put = co_await exec(engine, std::move(request));
+    if (!put.by_command()) co_return failure(put, "put the paths into " + job.new_machine());
+    if (!put.succeeded())
+      co_return Performed::failed(Outcome::permanent, "restore_failed",
+                                  "Putting the paths into the changed machine ended with code " +
+                                      std::to_string(put.exit_code) + ": " + put.error,
+                                  {{"exit_code", put.exit_code}, {"output", put.error}});
+  }
+  const auto down = co_await bring_down(engine, job.new_machine(), job.stop_timeout_s());
+  if (down.outcome != Outcome::done) co_return down;
+  auto out = co_await bring_up(engine, job.new_machine(), job.old_machine());
+  if (out.outcome == Outcome::done) out.result["paths"] = at(job.baseline(), "paths");
+  co_return out;
+}
+
+}  // namespace rebottle::worker::smolmachines

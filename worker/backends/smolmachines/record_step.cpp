@@ -1,0 +1,45 @@
+// The last look before the bottle is touched: drift ends the job, and what the engine says goes into a file.
+// Not here: the baseline itself (admission.cpp).
+#include "worker/backends/json_access.hpp"
+#include "worker/backends/smolmachines/steps.hpp"
+#include "worker/backends/smolmachines/target.hpp"
+
+namespace rebottle::worker::smolmachines {
+
+awaitable<Performed> perform_record(Engine& engine, const JobView& job, Direction /*direction*/) {
+  auto found = co_await find_target(engine, job);
+  // The engine was there at the admission: now its silence is something to wait for.
+  if (found.refusal.reason_code == "backend_absent") found.refusal.outcome = Outcome::unreachable;
+  if (found.refusal.outcome != Outcome::done) co_return found.refusal;
+  const json now = fingerprint(found.target.machine);
+  const json& before = at(job.baseline(), "fingerprint");
+  json diff = json::array();
+  for (const auto& [field, value] : now.items())
+    if (value != at(before, field)) diff.push_back({{"field", field}, {"before", at(before, field)}, {"now", value}});
+  for (const auto& [field, value] : before.items())
+    if (!now.contains(field)) diff.push_back({{"field", field}, {"before", value}, {"now", nullptr}});
+  if (is_running(found.target.machine) != job.was_running())
+    diff.push_back(
+        {{"field", "state"}, {"before", at(job.baseline(), "state")}, {"now", at(found.target.machine, "state")}});
+  if (!diff.empty())
+    co_return Performed::failed(Outcome::stale, "drift",
+                                "The machine " + job.old_machine() + " was changed by someone else meanwhile.",
+                                {{"diff", diff}});
+  json processes;
+  if (job.was_running()) {
+    const auto counted = co_await count_processes(engine, job.old_machine());
+    if (counted.outcome != Outcome::done) co_return counted;
+    processes = at(counted.result, "processes");
+  }
+  json result = {{"processes", processes},
+                 {"last_exit", at(found.target.machine, "last_exit")},
+                 {"pid", at(found.target.machine, "pid")}};
+  co_return Performed::done(std::move(result));
+}
+
+awaitable<Observed> observe_record(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {
+  const bool known = job.has_fact(effect::record);
+  co_return Observed{known ? World::present : World::absent, job.fact(effect::record), {}};
+}
+
+}  // namespace rebottle::worker::smolmachines
