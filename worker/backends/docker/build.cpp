@@ -2,6 +2,8 @@
 // asked for. Not here: what is built.
 #include "worker/backends/docker/build.hpp"
 
+#include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -70,6 +72,12 @@ Performed build_refused(const Reply& reply, const Dockerfile& dockerfile, const 
   const auto error = with_own_lines(reply.message(), dockerfile);
   return Performed::failed(Outcome::permanent, reason, "The build failed: " + error,
                            {{"error", error}, {"status", reply.status}});
+}
+
+// The registry wants other credentials: asking again gets the same answer.
+bool is_denial(std::string_view message) {
+  constexpr std::array signs = {"no basic auth credentials", "unauthorized", "denied", "401", "403"};
+  return std::ranges::any_of(signs, [&](const char* sign) { return message.find(sign) != std::string_view::npos; });
 }
 
 awaitable<Performed> fetch_missing(Engine& engine, const JobView& job, std::vector<std::string> references) {
@@ -149,11 +157,13 @@ awaitable<Performed> pull(Engine& engine, const JobView& job, std::string refere
   };
   const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
   progress.finish();
-  if (progress.failed() || reply.is(404))
-    co_return Performed::failed(
-        Outcome::permanent, "pull_failed",
-        "Cannot pull " + reference + ": " + (progress.failed() ? progress.error() : reply.message()),
-        {{"images", {reference}}});
+  if (progress.failed() || reply.is(404) || reply.is(500)) {
+    const auto why = progress.failed() ? progress.error() : reply.message();
+    // 500 is the engine's word for whatever a registry said, or did not say in time.
+    const bool again = reply.is(500) && !is_denial(why);
+    co_return Performed::failed(again ? Outcome::transient : Outcome::permanent, "pull_failed",
+                                "Cannot pull " + reference + ": " + why, {{"images", {reference}}});
+  }
   if (!reply.succeeded()) co_return failure(reply, "pull " + reference);
   co_return Performed::done();
 }

@@ -143,6 +143,15 @@ awaitable<OwnContainer> see_new(Engine& engine, const JobView& job) {
     out.wrong = Performed::failed(Outcome::permanent, "container_gone", "The changed container is not there any more.",
                                   {{"container", name}, {"container_id", job.new_id()}});
   if (!out.seen.here()) co_return out;
+  if (job.undoes()) {
+    // What is put back is the user's own, known by its id alone, and by one of the two names that it may have now.
+    const auto now = container_name(out.seen.doc);
+    if (now == name || now == job.names.container) co_return out;
+    out.wrong = Performed::failed(Outcome::permanent, "not_ours", "The old container is called " + now + " now.",
+                                  {{"container", now}, {"parked_as", name}});
+    out.seen.sight = Sight::gone;
+    co_return out;
+  }
   const json& labels = at(out.seen.doc, "Config", "Labels");
   if (overtaken(labels, job)) {
     out.wrong = Performed::failed(Outcome::unknown, "fence_lost", "Another worker has taken this job over.",

@@ -134,7 +134,7 @@ class DockerBackend final : public Backend {
     return {{"container", view.names.container},       {"container_id", view.new_id()},
             {"image", view.image_reference()},         {"image_id", view.new_image()},
             {"tag", view.names.tag_current},           {"previous_image_id", view.old_image()},
-            {"change", schema::change_word(job.args)}, {"members", std::move(members)}};
+            {"change", view.undoes() ? "undo" : schema::change_word(job.args)}, {"members", std::move(members)}};
   }
 
   awaitable<Plan> plan(const JobContext& job) override {

@@ -152,6 +152,13 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
   const auto add = [&](std::string_view kind, const json& reference) {
     out.push_back(leftover(engine, kind, reference));
   };
+  // What a change replaced is kept for a while; what an undo replaced is not.
+  const auto keep_ms = job.undoes() ? 0 : std::int64_t{1000} * engine.config.keep_old_s;
+  const auto add_kept = [&](std::string_view kind, const json& reference, bool way_back) {
+    add(kind, reference);
+    out.back().not_before = keep_ms;
+    out.back().way_back = way_back && keep_ms > 0;
+  };
   if (!job.has_fact(effect::admit)) return out;  // nothing was made before the admission
   auto members = job.members();
   std::ranges::reverse(members);  // those that live in another's namespaces before their owner
@@ -159,13 +166,13 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
   for (const auto& member : members) {
     const auto view = job.of(member);
     if (end == State::succeeded)
-      add(kind_parked, {{"container_id", view.old_id()}, {"name", view.names.parked}});
-    else
+      add_kept(kind_parked, {{"container_id", view.old_id()}, {"name", view.names.parked}}, true);
+    else if (!job.undoes())
       add(kind_created,
           {{"name", view.names.created}, {"job", job.context.job_key}, {"settled", end == State::resolved}});
   }
   if (end == State::succeeded) {
-    for (const auto& tag : at(job.baseline(), "earlier_tags")) add(kind_tag, {{"tag", tag}});
+    for (const auto& tag : at(job.baseline(), "earlier_tags")) add_kept(kind_tag, {{"tag", tag}}, false);
   } else if (job.builds()) {
     add(kind_tag, {{"tag", job.names.tag_job}, {"job", job.context.job_key}});
   } else if (job.imports()) {
@@ -173,7 +180,15 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
   }
   if (job.builds() && builder_of(engine.config) == Builder::classic)
     add(kind_build_cache, {{"mark", build_mark(job.context)}});
-  for (const auto& member : members) add(kind_tag, {{"tag", job.of(member).names.tag_previous}});
+  for (const auto& member : members) {
+    const auto view = job.of(member);
+    if (end == State::succeeded)
+      add_kept(kind_tag, {{"tag", view.names.tag_previous}}, false);
+    else
+      add(kind_tag, {{"tag", view.names.tag_previous}});
+    // The undone job's own pin: its leftovers are withdrawn, since what they name is in use again.
+    if (end == State::succeeded && job.undoes()) add(kind_tag, {{"tag", view.undone_tag()}});
+  }
   // After a settlement by hand the kept files may be the only copy of what the agent had: a person removes them.
   if (end != State::resolved) add(kind_files, {{"directory", job.context.job_key}});
   return out;

@@ -63,7 +63,9 @@ struct Look {
 Look judge(const JobView& job, const json& container, const std::string& started_at, const json& restart_count) {
   const json& state = at(container, "State");
   const auto name =
-      (job.is_agent() ? "The changed container " : "The recreated container ") + container_name(container);
+      (job.undoes()     ? "The old container "
+       : job.is_agent() ? "The changed container "
+                        : "The recreated container ") + container_name(container);
   if (container_name(container) != job.names.container)
     return {"renamed", name + " was renamed by someone else; it was " + job.names.container + ".", false};
   const bool restarted = at(container, "RestartCount") != restart_count || at(state, "Restarting") == true ||
@@ -73,7 +75,7 @@ Look judge(const JobView& job, const json& container, const std::string& started
     return {"exited", name + " ended with exit code " + at(state, "ExitCode").dump() + ".", false};
   if (at(state, "Paused") == true) return {"paused", name + " was paused.", false};
   // An unchanged container need not be healthier than it was.
-  if (!job.is_agent() && text(at(job.baseline(), "health")) != "healthy") return {{}, {}, true};
+  if (job.is_unchanged() && text(at(job.model(), "health")) != "healthy") return {{}, {}, true};
   const auto health = health_of(container);
   if (health == "unhealthy") return {"unhealthy", name + " is unhealthy.", false};
   return {{}, {}, health.empty() || health == "none" || health == "healthy"};
@@ -301,7 +303,8 @@ awaitable<Performed> perform_verify_new(Engine& engine, const JobView& job, Dire
   const seconds timeout(wanted.timeout_s.value_or(engine.config.verify_timeout_s));
   const auto deadline = Clock::now() + stable + timeout;
   auto out = co_await wait_until_proved(engine, job, deadline, stable);
-  if (out.outcome != Outcome::done || wanted.exec.empty()) co_return out;
+  // The command proves the change, which an undo takes back.
+  if (out.outcome != Outcome::done || wanted.exec.empty() || job.undoes()) co_return out;
   const auto ran = co_await run_verify_command(engine, job, deadline);
   if (ran.outcome != Outcome::done) co_return ran;
   out.result["exec"] = ran.result;
