@@ -63,7 +63,7 @@ class DockerUndo : public DockerCase {
     context.undoes = worker::Undone{changed.context().job_key, changed.context().facts};
     return {io, *backend, std::move(context)};
   }
-  void expect_changed(const JobDriver& /*changed*/, const std::string& id) {
+  void expect_changed(const std::string& id) {
     EXPECT_EQ(text(at(inspect(bottle), "Id")), id);
     EXPECT_EQ(at(at(inspect(bottle), "State"), "Running"), true);
     EXPECT_EQ(run_inside(bottle, {"hello"}), "hello\n");
@@ -92,7 +92,7 @@ TEST_F(DockerUndo, PutsTheSameContainerBackAndAllThatLasts) {
   auto undo = undo_of(second);
   auto end = undo.run_all();
   ASSERT_EQ(end.outcome, Outcome::done) << undo.failed_at() << ": " << end.message;
-  expect_changed(first, first_id);
+  expect_changed(first_id);
   EXPECT_EQ(content(override_file()), good_dockerfile);
   EXPECT_EQ(text(at(image("rebottle/" + bottle + ":current"), "Id")), first_current);
   EXPECT_EQ(backend->current(undo.context())["container_id"], first_id);
@@ -127,7 +127,7 @@ TEST_F(DockerUndo, OfAnOldOneThatDoesNotComeUpEndsAsTheChangedOne) {
   EXPECT_NE(end.outcome, Outcome::done);
   const auto back = undo.roll_back();
   ASSERT_EQ(back.outcome, Outcome::done) << undo.failed_at() << ": " << back.message;
-  expect_changed(changed, changed_id);
+  expect_changed(changed_id);
   EXPECT_EQ(text(at(at(inspect(bottle), "HostConfig", "RestartPolicy"), "Name")), "always");
   EXPECT_EQ(content(override_file()), good_dockerfile);
   remove_due(undo, State::rolled_back);
@@ -138,24 +138,34 @@ TEST_F(DockerUndo, OfAnOldOneThatDoesNotComeUpEndsAsTheChangedOne) {
   expect_old();
 }
 
-TEST_F(DockerUndo, CanBeRolledBackFromItsLastEffect) {
+TEST_F(DockerUndo, CanBeTriedAgainAfterARollBackFromItsLastEffect) {
+  std::ofstream(override_file()) << "FROM before\n";
   auto changed = change();
   const auto changed_id = text(at(inspect(bottle), "Id"));
   const auto current = text(at(image("rebottle/" + bottle + ":current"), "Id"));
   auto undo = undo_of(changed);
   ASSERT_EQ(undo.run_all().outcome, Outcome::done) << undo.failed_at();
   ASSERT_EQ(undo.roll_back().outcome, Outcome::done) << undo.failed_at();
-  expect_changed(changed, changed_id);
+  expect_changed(changed_id);
   EXPECT_EQ(content(override_file()), good_dockerfile);
   EXPECT_EQ(text(at(image("rebottle/" + bottle + ":current"), "Id")), current);
+  remove_due(undo, State::rolled_back);
+  auto again = undo_of(changed);
+  ASSERT_EQ(again.run_all().outcome, Outcome::done) << again.failed_at();
+  expect_old();
+  EXPECT_EQ(content(override_file()), "FROM before\n");
 }
 
 TEST_F(DockerUndo, ALostResultIsFoundInTheWorldAfterEachEffect) {
   std::ofstream(override_file()) << "FROM before\n";
   auto changed = change();
+  // Whether there is an override to put back is known from the admission on.
+  auto scout = undo_of(changed);
+  scout.stop_after("admit");
+  ASSERT_EQ(scout.run_all().reason_code, "stopped_by_test");
   auto undo = undo_of(changed);
   std::vector<std::string> names;
-  for (const auto& effect : undo.effects()) {
+  for (const auto& effect : scout.effects()) {
     names.push_back(effect.name);
     undo.stop_after(effect.name);
     const auto stopped = undo.run_all();
@@ -230,15 +240,62 @@ TEST_F(DockerUndo, KeepsTheWayBackForAsLongAsIsConfigured) {
   }
 }
 
+// What is kept carries the bottle's label, too; however many changes are kept, one container is the bottle.
+TEST_F(DockerUndo, WhatIsKeptIsNotTakenForTheBottle) {
+  config.label = "bot.bottle";
+  config.side_label = "bot.side";
+  backend = docker::make_docker_backend(io.get_executor(), config);
+  call("DELETE", "/containers/" + bottle + "?force=1");
+  auto body = agent_body();
+  body["Labels"]["bot.bottle"] = bottle;
+  body["Labels"]["bot.side"] = bottle;
+  old_id = start_container(bottle, std::move(body));
+  auto first = change();
+  auto second = change("FROM current\nRUN touch /second\n");
+  auto undo = undo_of(second);
+  ASSERT_EQ(undo.run_all().outcome, Outcome::done) << undo.failed_at();
+  // Three are there now: the bottle, and those that the first change and the undo have replaced.
+  EXPECT_EQ(container_names().size(), 3U);
+  const auto third = change("FROM current\nRUN touch /third\n");
+  EXPECT_EQ(run_inside(bottle, {"hello"}), "hello\n");
+}
+
 TEST_F(DockerUndo, AnOverrideThatSomeoneElseWroteIsLeftAlone) {
-  auto changed = driver({{"dockerfile", dying_dockerfile}});
+  std::ofstream(override_file()) << "FROM before\n";
+  auto changed = driver({{"dockerfile", good_dockerfile}});
   ASSERT_EQ(changed.run_step(State::prepare).outcome, Outcome::done);
-  const auto written = changed.perform("write_override");
-  ASSERT_EQ(written.outcome, Outcome::done) << written.message;
-  EXPECT_EQ(content(override_file()), dying_dockerfile);
+  ASSERT_EQ(changed.perform("write_override").outcome, Outcome::done);
+  EXPECT_EQ(changed.observe("write_override").world, World::present);
   std::ofstream(override_file()) << "FROM theirs\n";
+  EXPECT_EQ(changed.observe("write_override").world, World::foreign);
   EXPECT_EQ(changed.observe("write_override", worker::Direction::undo).world, World::present);
   EXPECT_EQ(content(override_file()), "FROM theirs\n");
+}
+
+TEST_F(DockerUndo, OfAChangeWhoseOverrideIsSomeoneElsesByNowLeavesItAlone) {
+  auto changed = change();
+  std::ofstream(override_file()) << "FROM theirs\n";
+  auto undo = undo_of(changed);
+  ASSERT_EQ(undo.run_all().outcome, Outcome::done) << undo.failed_at();
+  EXPECT_THAT(undo.done(), Not(Contains("write_override")));
+  expect_old();
+  EXPECT_EQ(content(override_file()), "FROM theirs\n");
+}
+
+TEST_F(DockerUndo, OfAnOverrideThatWasNotKeptIsRefused) {
+  std::ofstream(override_file()) << "FROM before\n";
+  auto changed = change();
+  const auto kept = override_file().string() + ".before-" + changed.context().job_key;
+  EXPECT_EQ(content(kept), "FROM before\n");
+  std::filesystem::remove(kept);
+  auto undo = undo_of(changed);
+  const auto end = undo.run_step(State::prepare);
+  EXPECT_EQ(end.reason_code, "override_unusable");
+  EXPECT_THAT(end.message, HasSubstr("put it there again, or remove"));
+  std::filesystem::remove(override_file());
+  auto again = undo_of(changed);
+  ASSERT_EQ(again.run_all().outcome, Outcome::done) << again.failed_at();
+  expect_old();
 }
 
 TEST_F(DockerUndo, AnOverrideThatCannotBeWrittenIsNoticedBeforeAnythingIsTouched) {

@@ -29,8 +29,9 @@ class Registry(Case):
         archive, port_file = self.folder / "image.tar", self.folder / "port"
         archive.write_bytes(self.engine.call("GET", f"/images/{IMAGE}/get"))
         sudo = [] if os.geteuid() == 0 else ["sudo"]
-        server = subprocess.Popen([*sudo, "nsenter", f"--net=/proc/{engine_pid(self.engine.path)}/ns/net", sys.executable,
-                                   Path(registry.__file__), archive, port_file])
+        network = f"--net=/proc/{engine_pid(self.engine.path)}/ns/net"
+        server = subprocess.Popen([*sudo, "nsenter", network, sys.executable, Path(registry.__file__), archive,
+                                   port_file])
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
         poll.until(port_file.exists, "the registry listens")
@@ -46,7 +47,8 @@ class Registry(Case):
         config = self.worker.config.read_text() + "pull = true\n"
         if credentials is not None:
             path = self.folder / "registry.json"
-            path.write_text(json.dumps({"auths": {self.host: {"auth": base64.b64encode(credentials.encode()).decode()}}}))
+            auth = base64.b64encode(credentials.encode()).decode()
+            path.write_text(json.dumps({"auths": {self.host: {"auth": auth}}}))
             path.chmod(0o600)
             config += f'registry_auth_file = "{path}"\n'
         self.worker.config.write_text(config)
@@ -89,6 +91,7 @@ class Registry(Case):
             self.worker.approve(approval, bottle.slug, {"change": {"image": self.reference}})
             job = self.worker.wait_final(approval)
             self.assertEqual((job["state"], job["reason_code"]), ("failed", "pull_failed"), job["message"])
+            self.assertEqual(job["attempt"], 1, "a registry that said no is asked again")
             self.assertEqual(self.worker.stop(), 0)
             self.worker.config.write_text(self.worker.config.read_text().split("pull = true")[0])
         self.assert_untouched(bottle, before)

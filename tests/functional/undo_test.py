@@ -1,5 +1,5 @@
-# Undo, by the real worker and the operator's CLI: the same container is back, also when the worker is killed on the way.
-# Not here: each effect on its own (tests/docker/undo_test.cpp).
+# Undo, by the real worker and the operator's CLI: the same container is back, also when the worker is killed on the
+# way. Not here: each effect on its own (tests/docker/undo_test.cpp).
 import json
 import unittest
 
@@ -51,12 +51,14 @@ class Undo(Case):
         plan = self.worker.tool("undo", "docker", bottle.slug, "--plan")
         self.assertEqual(plan.returncode, 0, plan.stdout + plan.stderr)
         self.assertIn("start " + bottle.slug + ", as it was before the change", plan.stdout)
+        self.assertIn("what the changed containers wrote outside of volumes", plan.stdout)
         undo = self.ask("docker", bottle.slug)["job_id"]
         job = self.worker.wait_final("the-change")
         self.assertEqual((job["job_id"], job["state"], job["undoes"]), (undo, "succeeded", shown["undo_job_id"]))
         self.assert_back(bottle, before)
         self.assert_history_whole(undo)
-        self.assertEqual(json.loads(self.worker.tool("show", str(shown["undo_job_id"]), "-o", "json").stdout)["undone_by"], undo)
+        undone = json.loads(self.worker.tool("show", str(shown["undo_job_id"]), "-o", "json").stdout)
+        self.assertEqual(undone["undone_by"], undo)
         self.assertEqual(self.ask("the-change", code=5)["reason_code"], "not_a_change")
         self.assertEqual(self.ask(str(shown["undo_job_id"]), code=5)["reason_code"], "not_standing")
         self.assertEqual(self.ask("docker", bottle.slug, code=5)["reason_code"], "never_changed")
@@ -84,13 +86,97 @@ class Undo(Case):
         self.check_killed("intent:stop_old", "effect:stop_old")
 
     def test_killed_around_the_renames(self):
-        self.check_killed("effect:park_old", "intent:take_name", "effect:take_name")
+        self.check_killed("effect:park_old", "effect:take_name")
 
     def test_killed_around_the_start(self):
         self.check_killed("intent:start_new", "effect:start_new")
 
     def test_killed_around_what_lasts(self):
         self.check_killed("effect:write_override", "effect:tag_current")
+
+    def test_killed_too_often_in_one_step_ends_as_the_changed_one(self):
+        self.worker.start()
+        bottle, _ = self.changed()
+        changed = bottle.inspect()
+        self.assertEqual(self.worker.stop(), 0)
+        self.worker.start(failpoint="intent:park_old:kill")
+        undo = self.ask("docker", bottle.slug)["job_id"]
+        self.worker.wait_killed()
+        for place in ("effect:park_old:kill", "effect:take_name:kill"):
+            self.worker.start(failpoint=place, ready=False)
+            self.worker.wait_killed()
+        self.worker.start()
+        job = self.worker.wait_final("the-change")
+        self.assertEqual((job["job_id"], job["state"]), (undo, "rolled_back"), job["message"])
+        self.assert_as_it_was(bottle, changed)
+        # The way back is still there, and works.
+        self.ask("docker", bottle.slug)
+        job = self.worker.wait_final("the-change")
+        self.assertEqual(job["state"], "succeeded", job["message"])
+
+    def override(self, bottle):
+        """What is in the bottle's file, and what lies beside it."""
+        path = self.folder / f"{bottle.slug}.override"
+        return path.read_text(), sorted(one.name for one in self.folder.glob(path.name + ".*"))
+
+    def test_the_override_of_a_change_that_is_killed_too_often_is_as_it_was(self):
+        bottle = self.bottle()
+        before = bottle.inspect()
+        (self.folder / f"{bottle.slug}.override").write_text("FROM before\n")
+        self.worker.start(failpoint="intent:write_override:kill")
+        self.worker.approve("the-change", bottle.slug, CHANGE)
+        self.worker.wait_killed()
+        self.assertEqual(self.override(bottle), ("FROM before\n", []))
+        self.worker.start(failpoint="effect:write_override:kill", ready=False)
+        self.worker.wait_killed()
+        dockerfile, beside = self.override(bottle)
+        self.assertEqual((dockerfile, len(beside)), (CHANGE["change"]["dockerfile"], 1))
+        self.assertEqual((self.folder / beside[0]).read_text(), "FROM before\n")
+        self.worker.start(failpoint="effect:tag_current:kill", ready=False)
+        self.worker.wait_killed()
+        self.worker.start()
+        job = self.worker.wait_final("the-change")
+        self.assertEqual(job["state"], "rolled_back", job["message"])
+        self.assertEqual(self.override(bottle), ("FROM before\n", []))
+        self.assert_as_it_was(bottle, before)
+
+    def test_an_override_that_cannot_be_written_is_a_refusal(self):
+        bottle = self.bottle()
+        before = bottle.inspect()
+        (self.folder / f"{bottle.slug}.override").mkdir()
+        self.worker.start()
+        self.worker.approve("the-change", bottle.slug, CHANGE)
+        job = self.worker.wait_final("the-change")
+        self.assertEqual((job["state"], job["reason_code"]), ("failed", "override_unusable"), job["message"])
+        self.assert_untouched(bottle, before)
+
+    def test_is_refused_while_another_job_waits(self):
+        self.worker.start()
+        bottle, _ = self.changed()
+        self.worker.tool("freeze", "docker", bottle.slug, "--reason", "a test")
+        self.worker.approve("another", bottle.slug, CHANGE)
+        self.assertEqual(self.ask("docker", bottle.slug, code=5)["reason_code"], "busy")
+        self.worker.tool("unfreeze", "docker", bottle.slug)
+        self.assertEqual(self.worker.wait_final("another")["state"], "succeeded")
+        self.assertEqual(self.ask("the-change", code=5)["reason_code"], "not_standing")
+
+    def test_of_two_changes_one_after_the_other(self):
+        self.worker.start()
+        bottle, before = self.changed()
+        first = bottle.inspect()
+        second = {"change": {"dockerfile": CHANGE["change"]["dockerfile"].replace("hello", "hallo")}}
+        self.worker.approve("another", bottle.slug, second)
+        self.assertEqual(self.worker.wait_final("another")["state"], "succeeded")
+        self.ask("docker", bottle.slug)
+        job = self.worker.wait_final("another")
+        self.assertEqual(job["state"], "succeeded", job["message"])
+        self.assert_as_it_was(bottle, first)
+        self.assertNotEqual(bottle.run("hallo")[0], 0)
+        self.assertEqual((self.folder / f"{bottle.slug}.override").read_text(), CHANGE["change"]["dockerfile"])
+        self.ask("docker", bottle.slug)
+        job = self.worker.wait_final("the-change")
+        self.assertEqual(job["state"], "succeeded", job["message"])
+        self.assert_back(bottle, before)
 
     def test_of_an_old_one_that_does_not_come_up_ends_as_the_changed_one(self):
         self.worker.start()

@@ -76,8 +76,10 @@ Performed build_refused(const Reply& reply, const Dockerfile& dockerfile, const 
 
 // The registry wants other credentials: asking again gets the same answer.
 bool is_denial(std::string_view message) {
-  constexpr std::array signs = {"no basic auth credentials", "unauthorized", "denied", "401", "403"};
-  return std::ranges::any_of(signs, [&](const char* sign) { return message.find(sign) != std::string_view::npos; });
+  constexpr std::array signs = {"no basic auth credentials", "unauthorized", "denied", "forbidden",
+                                "invalid username/password", "http 401"};
+  const auto said = lower_case(message);
+  return std::ranges::any_of(signs, [&](const char* sign) { return said.find(sign) != std::string::npos; });
 }
 
 awaitable<Performed> fetch_missing(Engine& engine, const JobView& job, std::vector<std::string> references) {

@@ -52,7 +52,8 @@ std::string what_park(const JobView& job) { return "rename " + container(job) + 
 std::string what_take(const JobView& job) { return "rename " + job.names.created + " to " + container(job); }
 std::string what_restore(const JobView& job) { return "put the kept paths into the changed " + container(job); }
 std::string what_start(const JobView& job) {
-  if (job.undoes()) return (job.is_started() ? "start " : "leave stopped ") + container(job) + ", as it was before the change";
+  if (job.undoes())
+    return (job.is_started() ? "start " : "leave stopped ") + container(job) + ", as it was before the change";
   if (!job.is_started()) return "leave the recreated " + container(job) + " stopped, as it was";
   return (job.is_agent() ? "start the changed " : "start the recreated ") + container(job);
 }

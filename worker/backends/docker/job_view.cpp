@@ -72,9 +72,13 @@ const json& JobView::baseline() const { return baseline_in(fact(effect::admit), 
 const json& JobView::model() const {
   return undoes() ? baseline_in(at(context.undoes->facts, effect::admit), member) : baseline();
 }
-std::string JobView::undone_tag() const {
-  const JobContext undone = {0, context.undoes->job_key, 0, context.bottle, {}, {}, context.undoes->facts, {}, {}};
-  return JobView(config_, undone, member).names.tag_previous;
+JobContext JobView::undone() const {
+  JobContext out;
+  out.job_key = context.undoes->job_key;
+  out.bottle = context.bottle;
+  out.args = context.args;
+  out.facts = context.undoes->facts;
+  return out;
 }
 bool JobView::is_started() const { return is_agent() || at(model(), "running") == true; }
 

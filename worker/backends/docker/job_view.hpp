@@ -72,8 +72,8 @@ class JobView {
   // What the member that is put in place must be like: what was there before the change that is undone, else the
   // member's own baseline.
   [[nodiscard]] const json& model() const;
-  // The tag that the undone job gave to the image of what it replaced.
-  [[nodiscard]] std::string undone_tag() const;
+  // The undone job as it saw itself.
+  [[nodiscard]] JobContext undone() const;
   // The agent is started whatever it was, since a change is proved by running it.
   [[nodiscard]] bool is_started() const;
   // What comes in is what it was; it need not be healthier, either.

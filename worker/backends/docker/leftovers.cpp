@@ -186,8 +186,15 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
       add_kept(kind_tag, {{"tag", view.names.tag_previous}}, false);
     else
       add(kind_tag, {{"tag", view.names.tag_previous}});
-    // The undone job's own pin: its leftovers are withdrawn, since what they name is in use again.
-    if (end == State::succeeded && job.undoes()) add(kind_tag, {{"tag", view.undone_tag()}});
+  }
+  // The undone job's leftovers are withdrawn, since what was parked is in use again; these of them go all the same.
+  if (end == State::succeeded && job.undoes()) {
+    const auto context = job.undone();
+    const JobView undone(engine.config, context);
+    for (const auto& member : undone.members()) add(kind_tag, {{"tag", undone.of(member).names.tag_previous}});
+    if (undone.builds() && builder_of(engine.config) == Builder::classic)
+      add(kind_build_cache, {{"mark", build_mark(context)}});
+    add(kind_files, {{"directory", context.job_key}});
   }
   // After a settlement by hand the kept files may be the only copy of what the agent had: a person removes them.
   if (end != State::resolved) add(kind_files, {{"directory", job.context.job_key}});

@@ -15,6 +15,7 @@ std::vector<std::string> irreversible(const JobView& job) {
       "what is on tmpfs mounts is lost with the stop",
       "what the changed agent writes to volumes and bind mounts stays after a roll-back",
   };
+  if (job.undoes()) out.emplace_back("what the changed containers wrote outside of volumes is lost after success");
   for (const auto& skipped : at(job.baseline(), "paths_skipped"))
     out.push_back("snapshot path " + text(at(skipped, "path")) + " is not kept: " + text(at(skipped, "why")));
   return out;

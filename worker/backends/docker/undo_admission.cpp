@@ -26,17 +26,21 @@ awaitable<Performed> judge_pair(Engine& engine, const JobView& job, const json& 
     co_return stale("nothing_parked", "What the change replaced is not there any more: " + parked_as + ".", detail);
   detail["name"] = container_name(parked.doc);
   if (container_name(parked.doc) != parked_as)
-    co_return stale("parked_changed", "What the change replaced was renamed by someone else: " + parked_as + " is called " +
-                                        container_name(parked.doc) + ".", detail);
+    co_return stale("parked_changed",
+                    "What the change replaced was renamed by someone else: " + parked_as + " is called " +
+                        container_name(parked.doc) + ".",
+                    detail);
   if (at(parked.doc, "State", "Running") == true)
-    co_return stale("parked_changed", "What the change replaced was started by someone else: " + parked_as + ".", detail);
+    co_return stale("parked_changed", "What the change replaced was started by someone else: " + parked_as + ".",
+                    detail);
   for (const auto& network : at(view.model(), "networks")) {
     auto network_id = text(at(network, "id"));
     if (network_id.empty()) network_id = text(at(network, "name"));
     const auto seen = co_await see_network(engine, network_id);
     if (seen.unclear()) co_return failure(seen.reply, "inspect the networks");
     if (seen.gone())
-      co_return stale("parked_changed", "The network " + text(at(network, "name")) + " of " + parked_as + " is not there any more.",
+      co_return stale("parked_changed",
+                      "The network " + text(at(network, "name")) + " of " + parked_as + " is not there any more.",
                       detail);
   }
   co_return Performed::done();
@@ -47,8 +51,9 @@ awaitable<Performed> judge_pair(Engine& engine, const JobView& job, const json& 
 awaitable<Performed> judge_undo(Engine& engine, const JobView& job, const TargetFound& found) {
   const json& admitted = at(job.context.undoes->facts, effect::admit);
   if (at(admitted, "running") != true)
-    co_return Performed::failed(Outcome::unsupported, "target_state_unsupported",
-                                "The agent did not run before the change, so that putting it back could not be proved.");
+    co_return Performed::failed(
+        Outcome::unsupported, "target_state_unsupported",
+        "The agent did not run before the change, so that putting it back could not be proved.");
   json names = json::array();
   json names_now = json::array();
   for (const auto& member : at(admitted, "members")) names.push_back(at(member, "name"));

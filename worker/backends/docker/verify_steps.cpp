@@ -62,10 +62,10 @@ struct Look {
 
 Look judge(const JobView& job, const json& container, const std::string& started_at, const json& restart_count) {
   const json& state = at(container, "State");
-  const auto name =
-      (job.undoes()     ? "The old container "
-       : job.is_agent() ? "The changed container "
-                        : "The recreated container ") + container_name(container);
+  const auto name = (job.undoes()     ? "The old container "
+                     : job.is_agent() ? "The changed container "
+                                      : "The recreated container ") +
+                    container_name(container);
   if (container_name(container) != job.names.container)
     return {"renamed", name + " was renamed by someone else; it was " + job.names.container + ".", false};
   const bool restarted = at(container, "RestartCount") != restart_count || at(state, "Restarting") == true ||
