@@ -1,12 +1,11 @@
 # What must hold on a real machine. Each case returns what it saw; the first thing that does not hold ends it.
 # Cases run in this order on one machine, each on bottles of its own. Not here: the stage (lab.py), the report (run.py).
 import json
-import shlex
 from dataclasses import dataclass, field
 
 from lab import AGENT, CONFIG, DB, SLOW_UNIT, SMOLMACHINES_CONFIG, STATE, Lab, must
 
-TOOL = "#!/bin/sh\necho hello\n"
+TOOL = ["printf '#!/bin/sh\\necho hello\\n' >/bin/hello", "chmod 755 /bin/hello"]
 DOCKERFILE = "FROM current\nRUN printf '#!/bin/sh\\necho hello\\n' >/bin/hello && chmod 755 /bin/hello\n"
 DIES = 'FROM current\nCMD ["/bin/false"]\n'
 RUN = ["queued", "prepare", "snapshot", "stop", "apply", "restart", "verify", "succeeded"]
@@ -257,7 +256,7 @@ def smolvm_refused(lab: Lab):
 def smolvm_commands(lab: Lab):
     seen = Seen()
     microvm(lab, "m-cmd")
-    commands = [f"printf %s {shlex.quote(TOOL)} >/bin/hello", "chmod 755 /bin/hello", "echo ran >>/root/ran"]
+    commands = [*TOOL, "echo ran >>/root/ran"]
     number = lab.approve("smolmachines", "m-cmd",
                          {"change": {"commands": commands}, "verify": {"exec": ["/bin/hello"]}})
     job = seen.job("commands", lab.finish(number, "succeeded", timeout_s=200))
