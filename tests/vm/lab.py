@@ -163,7 +163,7 @@ class Lab:
         return self.sh(f"systemctl show -P {name} rebottled").out.strip()
 
     def catch(self, number, state, action, timeout_s=120):
-        """As soon as the job is in that state, or past it: kill (-9), freeze or stop the worker, or only tell; the state
+        """As soon as the job is in that state, or past it: kill -9, freeze or stop the worker, or only tell; the state
         it really was in."""
         done = self.machine.run("/usr/bin/python3", "-", DB, str(number), state, action, stdin=CATCHER,
                                 timeout_s=timeout_s * self.slow, check=False)
