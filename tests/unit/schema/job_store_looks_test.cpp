@@ -9,6 +9,7 @@
 namespace rebottle::schema {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -130,6 +131,12 @@ TEST_F(JobStoreLooks, WorkingReadsNeitherFinishedNorQueuedJobs) {
   EXPECT_EQ(rows_, 1);
   EXPECT_EQ(store_->working().at(0).job_id, at_work);
   EXPECT_THAT(plan(statements_->working), Contains("SCAN jobs USING INDEX jobs_held"));
+}
+
+TEST_F(JobStoreLooks, AnUndoSearchesForWhatIsUnfinished) {
+  EXPECT_THAT(plan(statements_->unfinished_beside),
+              AllOf(Contains("SEARCH h USING INDEX jobs_held (backend=? AND bottle=?)"),
+                    Contains("SEARCH q USING INDEX jobs_turns (backend=? AND bottle=?)")));
 }
 
 TEST_F(JobStoreLooks, PendingRequestsAreSearchedWithoutTheirArgs) {
