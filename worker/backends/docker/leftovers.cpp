@@ -1,5 +1,5 @@
-// Leftovers. A container goes only by its recorded id and its parked name, or by this job's label; an image loses
-// only tags of ours; an image that is not ours and would vanish with its last tag keeps it.
+// Leftovers. A container goes only by its recorded id and its parked name, or by the labels that this job gave it; an
+// image loses only tags of ours; an image that is not ours and would vanish with its last tag keeps it.
 #include "worker/backends/docker/leftovers.hpp"
 
 #include <algorithm>
@@ -58,6 +58,7 @@ awaitable<Performed> remove_parked(Engine& engine, json reference) {
 awaitable<Performed> remove_created(Engine& engine, json reference) {
   // By its label: someone may have renamed it. After a settlement by hand it may be what a person wants to keep.
   const auto job_key = text(at(reference, "job"));
+  const auto recorded = text(at(reference, "container_id"));
   std::string label = std::string(label::job) + "=" + job_key;
   const auto listed = co_await list_containers(engine, std::move(label));
   if (!listed.here()) co_return failure(listed.reply, "list the containers of the job");
@@ -65,9 +66,13 @@ awaitable<Performed> remove_created(Engine& engine, json reference) {
     const auto seen = co_await see_container(engine, text(at(item, "Id")));
     if (seen.gone()) continue;
     if (!seen.here()) co_return failure(seen.reply, "inspect a container of the job");
+    // What a person made from the job's image has the job's label, too: only the step tells the container itself, and
+    // once it was recorded, its id.
+    const json& labels = at(seen.doc, "Config", "Labels");
+    const bool ours = made_by(labels, job_key) && text(at(labels, label::step)) == text(at(reference, "step")) &&
+                      (recorded.empty() || recorded == text(at(seen.doc, "Id")));
     const bool put_aside = container_name(seen.doc) == text(at(reference, "name"));
-    if (!made_by(at(seen.doc, "Config", "Labels"), job_key) || (at(reference, "settled") == true && !put_aside))
-      continue;
+    if (!ours || (at(reference, "settled") == true && !put_aside)) continue;
     auto out = co_await remove_container(engine, seen.doc);
     if (out.outcome != Outcome::done) co_return out;
   }
@@ -169,8 +174,11 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
     if (end == State::succeeded)
       add_kept(kind_parked, {{"container_id", view.old_id()}, {"name", view.names.parked}}, true);
     else if (!job.undoes())
-      add(kind_created,
-          {{"name", view.names.created}, {"job", job.context.job_key}, {"settled", end == State::resolved}});
+      add(kind_created, {{"name", view.names.created},
+                         {"job", job.context.job_key},
+                         {"step", effect_name(effect::create_new, view.member)},
+                         {"container_id", view.new_id()},
+                         {"settled", end == State::resolved}});
   }
   if (end == State::succeeded) {
     for (const auto& tag : at(job.baseline(), "earlier_tags")) add_kept(kind_tag, {{"tag", tag}}, false);

@@ -132,9 +132,10 @@ TEST_F(EffectTable, LeftoversAreNamedByTheJob) {
                           R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
   EXPECT_THAT(
       kinds(State::failed),
-      ElementsAre(R"(created_container {"job":"ab-1","name":"agent.new-ab-1","settled":false})",
-                  R"(image_tag {"job":"ab-1","tag":"rebottle/agent:job-ab-1"})", R"(build_cache {"mark":"ab-"})",
-                  R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
+      ElementsAre(
+          R"(created_container {"container_id":"","job":"ab-1","name":"agent.new-ab-1","settled":false,"step":"create_new"})",
+          R"(image_tag {"job":"ab-1","tag":"rebottle/agent:job-ab-1"})", R"(build_cache {"mark":"ab-"})",
+          R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
   EXPECT_EQ(kinds(State::resolved).size(), 4U) << "a settlement by hand keeps the files";
 }
 
