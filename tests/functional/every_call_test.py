@@ -12,6 +12,7 @@ TOGETHER = 12  # faults in one job
 SERVICE = {"attempts_max": 20, "pause_max_ms": 200}
 BUILD = "POST /build"
 OTHERS = "GET /containers/ID/json"  # as many of them as there are other containers on the engine
+PROBE = ("GET /_ping", "GET /version")  # before a job's turn: an engine that does not answer them is an absent one
 KEEP = {"snapshot": {"paths": ["/home/agent/notes"]}}
 DOCKERFILE = "FROM current\nLABEL changed=yes\n"
 GOOD = {"change": {"dockerfile": DOCKERFILE}, **KEEP, "verify": {"exec": ["true"], "stable_s": 0}}
@@ -53,7 +54,7 @@ def faults_of(number, name, nth):
 
 def ends_alone(name, fault):
     """Whether the fault may change the job's end, so that it is given a job of its own."""
-    return (fault == "404" and is_reading(name)) or (name == BUILD and fault == "500")
+    return name in PROBE or (fault == "404" and is_reading(name)) or (name == BUILD and fault == "500")
 
 
 def allowed(args, mishaps):
@@ -62,6 +63,8 @@ def allowed(args, mishaps):
     for name, _, fault, _ in mishaps:
         if name == BUILD and fault == "500":
             return {"failed"}  # the engine's word on the Dockerfile
+        if name in PROBE:
+            ends |= {"rejected_unsupported"}
         if fault == "404" and is_reading(name):
             ends |= {"failed", "rejected_stale", "rejected_unsupported", "rolled_back"}
     return ends

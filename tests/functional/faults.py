@@ -27,13 +27,24 @@ class Exchange:
         return engine
 
     def carry_out(self):
-        """The engine's whole answer, which the client does not see."""
+        """The engine's whole answer, which the client does not see; one that leaves takes the engine's call with it."""
+        answer = b""
         with self.connect() as engine:
-            answer = b""
-            while piece := engine.recv(PIECE):
+            while True:
+                readable, _, _ = select.select([engine, self.client], [], [])
+                if self.client in readable and not self.client.recv(PIECE):
+                    break
+                if engine not in readable:
+                    continue
+                try:
+                    piece = engine.recv(PIECE)
+                except ConnectionResetError:
+                    piece = b""  # it has said all without having read all
+                if not piece:
+                    break
                 answer += piece
-            self.learn(self, answer)
-            return answer
+        self.learn(self, answer)
+        return answer
 
     def pass_on(self):
         """The answer piece by piece; a client that leaves takes the engine's call with it."""

@@ -235,7 +235,7 @@ awaitable<Observed> observe_connect_networks(Engine& engine, const JobView& job,
   co_return seen_as(missing.empty() ? World::present : World::absent);
 }
 
-awaitable<Performed> perform_connect_networks(Engine& engine, const JobView& job, Direction /*direction*/) {
+awaitable<Performed> perform_connect_networks(Engine& engine, const JobView& job, Direction direction) {
   const auto own = co_await see_new(engine, job);
   if (!own.seen.here()) co_return own.wrong;
   json names = json::array();
@@ -244,6 +244,11 @@ awaitable<Performed> perform_connect_networks(Engine& engine, const JobView& job
     if (connected.outcome != Outcome::done) co_return connected;
     names.push_back(at(network, "name"));
   }
+  const auto seen = co_await observe_connect_networks(engine, job, direction);
+  if (seen.world != World::present)
+    co_return Performed::failed(Outcome::transient, "not_connected",
+                                "The engine did not connect " + job.names.created + " to its networks.",
+                                {{"observed", seen.detail}, {"networks", names}});
   json result = {{"networks", std::move(names)}};
   co_return Performed::done(std::move(result));
 }

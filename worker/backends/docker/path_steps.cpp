@@ -299,14 +299,24 @@ awaitable<Performed> restore_path(Engine& engine, const JobView& job, json manif
   call.body_file = job.keep_dir() / text(at(saved, "file"));
   call.deadline = std::chrono::seconds(10 * engine.config.call_timeout_s);
   const auto reply = co_await engine.client.call(std::move(call));
-  if (reply.succeeded()) co_return Performed::done();
-  auto out = failure(reply, "put " + path + " into the changed container");
-  // What the engine says (500) of a link that it takes for an escape; it would say so again.
-  const auto said = reply.message();
-  if (said.find("invalid symlink") != std::string::npos || said.find("invalid hardlink") != std::string::npos)
-    out.outcome = Outcome::permanent;
-  if (out.outcome == Outcome::permanent) out.reason_code = "restore_failed";
-  co_return out;
+  if (!reply.succeeded()) {
+    auto out = failure(reply, "put " + path + " into the changed container");
+    // What the engine says (500) of a link that it takes for an escape; it would say so again.
+    const auto said = reply.message();
+    if (said.find("invalid symlink") != std::string::npos || said.find("invalid hardlink") != std::string::npos)
+      out.outcome = Outcome::permanent;
+    if (out.outcome == Outcome::permanent) out.reason_code = "restore_failed";
+    co_return out;
+  }
+  // The engine says that it has done this by saying nothing; and the path must be there.
+  Call look;
+  look.method = "HEAD";
+  look.target = archive_target(job.new_id(), path);
+  const auto there = co_await engine.client.call(std::move(look));
+  if (there.succeeded() && reply.body.empty()) co_return Performed::done();
+  if (!there.succeeded() && !there.is(404)) co_return failure(there, "look for " + path + " in the changed container");
+  co_return Performed::failed(Outcome::transient, "not_restored", "The engine did not put " + path + " into place.",
+                              {{"path", path}, {"answer", reply.message()}});
 }
 
 }  // namespace

@@ -50,11 +50,17 @@ awaitable<OldContainer> see_old(Engine& engine, const JobView& job) {
 }
 
 awaitable<Performed> set_restart_policy(Engine& engine, std::string id, json policy) {
-  json body = {{"RestartPolicy", std::move(policy)}};
+  json body = {{"RestartPolicy", policy}};
   std::string target = "/containers/" + percent_encode(id) + "/update";
   const auto reply = co_await post_json(engine, std::move(target), std::move(body));
   if (!reply.succeeded()) co_return failure(reply, "set the restart policy of " + id);
-  co_return Performed::done();
+  // An agent that nobody restarts, or a parked one that comes back, would be noticed only after the engine's next
+  // start.
+  const auto seen = co_await see_container(engine, id);
+  if (!seen.here()) co_return failure(seen.reply, "inspect the container " + id);
+  if (same_policy(at(seen.doc, "HostConfig", "RestartPolicy"), policy)) co_return Performed::done();
+  co_return Performed::failed(Outcome::transient, "policy_not_set", "The engine did not set the restart policy.",
+                              {{"container_id", id}});
 }
 
 // 304 says that it was so already.
