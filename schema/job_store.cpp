@@ -13,19 +13,6 @@ std::unique_ptr<JobStore> JobStore::open(const std::filesystem::path& path, cons
   return std::make_unique<SqliteJobStore>(path, options);
 }
 
-std::vector<Job> JobStore::orphans(std::int64_t epoch_id) {
-  std::vector<Job> jobs;
-  for (const auto& working_job : working())
-    if (working_job.epoch_id != epoch_id) jobs.push_back(job(working_job.job_id).value());
-  return jobs;
-}
-
-std::vector<Request> JobStore::pending_requests() {
-  std::vector<Request> requests;
-  for (const auto& pending : requests_pending(0, 1'000'000)) requests.push_back(request(pending.request_id).value());
-  return requests;
-}
-
 // Two services on one database: the lock's file was removed under the older one, which must not touch anything more.
 void SqliteJobStore::begin() {
   connection_.begin();

@@ -152,8 +152,6 @@ class JobStore {
   // but the newest one from begin_epoch on, the old owner's writes end with ownership_lost. A resumed step keeps its
   // pause (retry_at).
   [[nodiscard]] virtual std::vector<WorkingJob> working() = 0;
-  // What the engine asks today: to go as soon as it asks for working().
-  [[nodiscard]] std::vector<Job> orphans(std::int64_t epoch_id);
   [[nodiscard]] virtual Result<Job> take_over(std::int64_t job_id, std::int64_t epoch_id, statemachine::Event event,
                                               statemachine::State to, int crashes, Milliseconds now,
                                               const std::string& actor, const std::string& data) = 0;
@@ -167,8 +165,6 @@ class JobStore {
   // Requests. `requests_pending`: the oldest without an answer whose number is higher than `after`, `limit` at most.
   [[nodiscard]] virtual std::vector<PendingRequest> requests_pending(std::int64_t after, int limit) = 0;
   [[nodiscard]] virtual Result<Request> request(std::int64_t request_id) = 0;
-  // What the engine asks today: to go as soon as it asks for requests_pending().
-  [[nodiscard]] std::vector<Request> pending_requests();
   virtual void answer(std::int64_t request_id, const std::string& outcome, const std::string& message,
                       const std::string& answer, Milliseconds now) = 0;
   // A queued job ends at once; one at work gets cancel_by; where the table ignores a cancel, that is recorded in the

@@ -176,12 +176,14 @@ awaitable<void> JobRunner::flush() {
   co_await commit(std::move(advance));
 }
 
-awaitable<void> JobRunner::commit(schema::Advance advance) {
+awaitable<bool> JobRunner::commit(schema::Advance advance) {
   auto work = [advance = std::move(advance)](schema::JobStore& store) { return store.advance(advance); };
   auto result = co_await engine_.store.run(std::move(work));
+  if (result.has_error() && result.error() == make_error_code(schema::StoreErrc::frozen)) co_return false;
   if (result.has_error()) throw OwnershipLost{result.error().message()};
   know(std::move(*result));
   unrecorded_.reset();
+  co_return true;
 }
 
 // How long it was down before this process knew of it is a matter of wall time; from then on of steady time.

@@ -68,7 +68,7 @@ class JobRunner {
 
   [[nodiscard]] schema::Advance new_advance();
   awaitable<void> flush();
-  awaitable<void> commit(schema::Advance advance);
+  awaitable<bool> commit(schema::Advance advance);  // false: a freeze forbids the move, and nothing was written
 
   Engine& engine_;
   std::shared_ptr<JobControl> control_;

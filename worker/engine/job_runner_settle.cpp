@@ -128,7 +128,13 @@ awaitable<void> JobRunner::move(Event event, StepEnd end, Milliseconds pause, bo
   if (event == Event::cancel) advance.actor = control_->cancel_by.empty() ? job_.cancel_by : control_->cancel_by;
   add_ending(advance, advance.move->to);
   const auto to = advance.move->to;
-  co_await commit(std::move(advance));
+  const bool moved = co_await commit(std::move(advance));
+  if (!moved) {
+    // A freeze came meanwhile: the gate waits for its end, and the step is looked at anew.
+    engine_.look_again();
+    co_await flush();
+    co_return;
+  }
   not_before_.reset();
   if (to != from) {
     silent_since_.reset();

@@ -26,6 +26,7 @@ using statemachine::Verdict;
 namespace {
 
 constexpr std::size_t answering_max = 8;  // that look at a backend, at the same time
+constexpr int page = 64;                  // of pending requests
 
 // For a row that was read strictly: see fault_of.
 json args_of(const schema::Request& request) { return json::parse(request.args); }
@@ -81,22 +82,33 @@ Requests::Requests(Engine& engine, Capabilities& capabilities, TaskGroup& tasks)
     : engine_(engine), capabilities_(capabilities), tasks_(tasks) {}
 
 awaitable<void> Requests::answer_pending() {
-  auto read = [](schema::JobStore& store) { return store.pending_requests(); };
-  auto pending = co_await engine_.store.run(std::move(read));
-  for (auto& request : pending) {
-    if (in_hand_.contains(request.request_id)) continue;
-    if (request.kind == "plan" || request.kind == "resolve" || request.kind == "undo") {
-      if (in_hand_.size() >= answering_max) continue;
-      in_hand_.insert(request.request_id);
-      auto name = "request " + std::to_string(request.request_id);
-      tasks_.spawn(std::move(name), answer_later(std::move(request)));
-    } else {
-      co_await answer_now(std::move(request));
+  std::int64_t seen = 0;
+  for (bool more = true; more;) {
+    auto read = [seen](schema::JobStore& store) { return store.requests_pending(seen, page); };
+    const auto pending = co_await engine_.store.run(std::move(read));
+    more = static_cast<int>(pending.size()) == page;
+    for (const auto& request : pending) {
+      seen = request.request_id;
+      const bool asks_backend = request.kind == "plan" || request.kind == "resolve" || request.kind == "undo";
+      if (!asks_backend) {
+        co_await answer_now(seen);
+      } else if (!in_hand_.contains(seen) && in_hand_.size() < answering_max) {
+        in_hand_.insert(seen);
+        auto name = "request " + std::to_string(seen);
+        tasks_.spawn(std::move(name), answer_later(seen));
+      }
     }
   }
 }
 
-awaitable<void> Requests::answer_now(schema::Request request) {
+awaitable<schema::Request> Requests::load(std::int64_t id) {
+  auto read = [id](schema::JobStore& store) { return store.request(id).value(); };  // rows are never deleted
+  auto request = co_await engine_.store.run(std::move(read));
+  co_return request;
+}
+
+awaitable<void> Requests::answer_now(std::int64_t id) {
+  const auto request = co_await load(id);
   std::optional<Answered> answered;
   std::string failure;
   try {
@@ -240,10 +252,10 @@ Requests::Reply Requests::unfreeze(schema::JobStore& store, const schema::Reques
       "done", std::to_string(lifted) + (lifted == 1 ? " freeze lifted." : " freezes lifted."), {{"lifted", lifted}}};
 }
 
-awaitable<void> Requests::answer_later(schema::Request request) {
-  const auto id = request.request_id;
+awaitable<void> Requests::answer_later(std::int64_t id) {
   std::string broken;
   try {
+    const auto request = co_await load(id);
     auto reply = co_await reply_later(request);
     // What went through was answered in its own transaction.
     if (!reply.outcome.empty()) co_await send(request, std::move(reply));
@@ -254,7 +266,7 @@ awaitable<void> Requests::answer_later(schema::Request request) {
   engine_.look_again();  // another one may have its turn
   // It stays unanswered in the table, so the scheduler's next slow look takes it up again.
   if (!broken.empty() && engine_.stage == Stage::serving)
-    log::error("request could not be answered yet", {{"request", id}, {"kind", request.kind}, {"error", broken}});
+    log::error("request could not be answered yet", {{"request", id}, {"error", broken}});
 }
 
 awaitable<Requests::Reply> Requests::reply_later(schema::Request request) {

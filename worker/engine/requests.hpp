@@ -32,7 +32,8 @@ class Requests {
     std::vector<schema::Freeze> freezes;  // that are in force after it
   };
 
-  awaitable<void> answer_now(schema::Request request);
+  awaitable<schema::Request> load(std::int64_t id);
+  awaitable<void> answer_now(std::int64_t id);
   Answered answer(schema::JobStore& store, const schema::Request& request, Reply reply) const;
   [[nodiscard]] Reply decide(schema::JobStore& store, const schema::Request& request) const;
   [[nodiscard]] Reply cancel(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const;
@@ -41,7 +42,7 @@ class Requests {
   [[nodiscard]] Reply freeze(schema::JobStore& store, const schema::Request& request) const;
   [[nodiscard]] Reply unfreeze(schema::JobStore& store, const schema::Request& request) const;
 
-  awaitable<void> answer_later(schema::Request request);
+  awaitable<void> answer_later(std::int64_t id);
   awaitable<Reply> reply_later(schema::Request request);  // without an outcome: it is answered already
   awaitable<Reply> plan(schema::Request request);
   awaitable<Reply> resolve(schema::Request request);

@@ -122,16 +122,20 @@ awaitable<void> Scheduler::recover() {
 // Every working job has a coroutine. One without is another epoch's, or one whose claim was committed although the
 // commit's answer was lost, or one that a person just set going again, or one whose coroutine failed.
 awaitable<void> Scheduler::take_over_strays() {
-  auto work = [](schema::JobStore& store) { return store.orphans(0); };
-  auto working = co_await engine_.store.run(std::move(work));
-  for (auto& job : working) {
-    if (engine_.active.contains(job.job_id) || not_before_.contains(job.job_id)) continue;
-    if (job.epoch_id > engine_.epoch_id) {
+  auto work = [](schema::JobStore& store) { return store.working(); };
+  const auto working = co_await engine_.store.run(std::move(work));
+  for (const auto& one : working) {
+    if (engine_.active.contains(one.job_id) || not_before_.contains(one.job_id)) continue;
+    if (one.epoch_id > engine_.epoch_id) {
       log::error("a newer epoch owns the job: is a second service at work?",
-                 {{"job", job.job_id}, {"owner", job.epoch_id}, {"epoch", engine_.epoch_id}});
-      not_before_[job.job_id] = engine_.clock.steady() + stray_pause;
+                 {{"job", one.job_id}, {"owner", one.epoch_id}, {"epoch", engine_.epoch_id}});
+      not_before_[one.job_id] = engine_.clock.steady() + stray_pause;
       continue;
     }
+    auto read = [id = one.job_id](schema::JobStore& store) { return store.job(id); };
+    auto stray = co_await engine_.store.run(std::move(read));
+    if (stray.has_error() || !statemachine::is_working(stray->state)) continue;
+    auto job = std::move(*stray);
     auto place = reserve(job);
     if (job.epoch_id != engine_.epoch_id) {
       auto taken = co_await take_over(engine_, std::move(job));
