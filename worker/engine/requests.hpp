@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "worker/engine/capabilities.hpp"
 #include "worker/engine/engine.hpp"
@@ -26,7 +27,13 @@ class Requests {
     json answer = json::object();
   };
 
+  struct Answered {
+    Reply reply;
+    std::vector<schema::Freeze> freezes;  // that are in force after it
+  };
+
   awaitable<void> answer_now(schema::Request request);
+  Answered answer(schema::JobStore& store, const schema::Request& request, Reply reply) const;
   [[nodiscard]] Reply decide(schema::JobStore& store, const schema::Request& request) const;
   [[nodiscard]] Reply cancel(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const;
   [[nodiscard]] Reply retry(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const;
@@ -35,6 +42,7 @@ class Requests {
   [[nodiscard]] Reply unfreeze(schema::JobStore& store, const schema::Request& request) const;
 
   awaitable<void> answer_later(schema::Request request);
+  awaitable<Reply> reply_later(schema::Request request);  // without an outcome: it is answered already
   awaitable<Reply> plan(schema::Request request);
   awaitable<Reply> resolve(schema::Request request);
   awaitable<Reply> undo(schema::Request request);  // requests_undo.cpp

@@ -60,8 +60,8 @@ Unfit judge(const Candidate& candidate, Milliseconds now) {
 }  // namespace
 
 awaitable<Requests::Reply> Requests::undo(schema::Request request) {
-  const auto args = json::parse(request.args, nullptr, false);
-  const bool only_plan = args.is_object() && args.value("plan", false);
+  const auto args = json::parse(request.args);
+  const bool only_plan = args.value("plan", false);
   auto read = [request](schema::JobStore& store) { return read_candidate(store, request); };
   auto candidate = co_await engine_.store.run(std::move(read));
   auto unfit = judge(candidate, engine_.clock.now());

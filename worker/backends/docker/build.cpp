@@ -82,6 +82,12 @@ bool is_denial(std::string_view message) {
   return std::ranges::any_of(signs, [&](const char* sign) { return said.find(sign) != std::string::npos; });
 }
 
+// Someone has removed an image that the builder was about to go on from, be it by a prune or with the last tag of
+// another job: the next build begins without it.
+bool lost_its_parent(const Performed& failed) {
+  return failed.message.find("unknown parent image ID") != std::string::npos;
+}
+
 awaitable<Performed> fetch_missing(Engine& engine, const JobView& job, std::vector<std::string> references) {
   const auto images = co_await judge_images(engine, std::move(references));
   if (images.failed) co_return failure(images.unclear.reply, "inspect the base images");
@@ -131,9 +137,10 @@ awaitable<Performed> build(Engine& engine, const JobView& job) {
   const BuildUnderWay under_way(engine, build_mark(job.context));
   const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
   progress.finish();
-  if (progress.failed()) co_return build_failed(progress);
-  if (!reply.succeeded()) co_return build_refused(reply, prepared, progress, timeout_s);
-  co_return Performed::done();
+  if (!progress.failed() && reply.succeeded()) co_return Performed::done();
+  auto out = progress.failed() ? build_failed(progress) : build_refused(reply, prepared, progress, timeout_s);
+  if (lost_its_parent(out)) out.outcome = Outcome::transient;
+  co_return out;
 }
 
 awaitable<Performed> pull(Engine& engine, const JobView& job, std::string reference) {

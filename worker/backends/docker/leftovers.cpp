@@ -38,8 +38,9 @@ awaitable<Performed> remove_container(Engine& engine, json container) {
   // v=0: anonymous volumes have gone over to the new container.
   std::string target = "/containers/" + percent_encode(id) + "?v=0&force=0";
   const auto reply = co_await erase(engine, std::move(target));
-  if (reply.succeeded() || reply.is(404)) co_return Performed::done();
-  co_return failure(reply, "remove the container " + name);
+  const auto again = co_await see_container(engine, id);
+  if (again.gone()) co_return Performed::done();
+  co_return failure(reply.succeeded() ? again.reply : reply, "remove the container " + name);
 }
 
 awaitable<Performed> remove_parked(Engine& engine, json reference) {
@@ -113,7 +114,7 @@ awaitable<Performed> remove_build_cache(Engine& engine, json reference) {
 
 awaitable<Performed> remove_tag(Engine& engine, json reference) {
   const auto tag = text(at(reference, "tag"));
-  const auto seen = co_await see_image(engine, tag);
+  const auto seen = co_await see_tag(engine, tag);
   if (seen.unclear()) co_return failure(seen.reply, "inspect the image " + tag);
   if (seen.here()) {
     // An image file carries no label of ours; whether it brought the image was seen when it was loaded.
@@ -125,7 +126,7 @@ awaitable<Performed> remove_tag(Engine& engine, json reference) {
     }
     std::string target = "/images/" + percent_encode_path(tag) + (ours ? "?noprune=0" : "?noprune=1");
     const auto reply = co_await erase(engine, std::move(target));
-    const auto again = co_await see_image(engine, tag);
+    const auto again = co_await see_tag(engine, tag);
     if (!again.gone()) co_return failure(reply.succeeded() ? again.reply : reply, "untag " + tag);
   }
   const auto job_key = text(at(reference, "job"));
