@@ -38,8 +38,8 @@ bool says(const Json& data, const char* key, std::string_view value) {
   return found != data.end() && found->is_string() && found->get_ref<const std::string&>() == value;
 }
 
-// When the last try of an effect was over. The journal leaves one that failed open: its end is in the history. One whose
-// end nobody saw ended at the latest when the next one began, since a job does one thing at a time.
+// When the last try of an effect was over. The journal leaves one that failed open: its end is in the history. One
+// whose end nobody saw ended at the latest when the next one began, since a job does one thing at a time.
 Milliseconds end_of(const schema::JournalRow& row, const schema::JournalRow* next,
                     const std::vector<schema::HistoryRow>& history, Milliseconds now) {
   if (row.closed_at) return *row.closed_at;
