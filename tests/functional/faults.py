@@ -27,13 +27,24 @@ class Exchange:
         return engine
 
     def carry_out(self):
-        """The engine's whole answer, which the client does not see."""
+        """The engine's whole answer, which the client does not see; one that leaves takes the engine's call with it."""
+        answer = b""
         with self.connect() as engine:
-            answer = b""
-            while piece := engine.recv(PIECE):
+            while True:
+                readable, _, _ = select.select([engine, self.client], [], [])
+                if self.client in readable and not self.client.recv(PIECE):
+                    break
+                if engine not in readable:
+                    continue
+                try:
+                    piece = engine.recv(PIECE)
+                except ConnectionResetError:
+                    piece = b""  # it has said all without having read all
+                if not piece:
+                    break
                 answer += piece
-            self.learn(self, answer)
-            return answer
+        self.learn(self, answer)
+        return answer
 
     def pass_on(self):
         """The answer piece by piece; a client that leaves takes the engine's call with it."""
@@ -76,11 +87,11 @@ def exactly(name):
 
 # ---- faults: each a function of the exchange ---------------------------------------------------------------------
 
-def status(line, carried_out=False):
+def status(line, carried_out=False, text="a fault of the test"):
     def fault(call):
         if carried_out:
             call.carry_out()
-        call.answer(line, json.dumps({"message": "a fault of the test"}).encode())
+        call.answer(line, json.dumps({"message": text}).encode())
     return fault
 
 
@@ -166,6 +177,16 @@ def endless_header(call):
     call.client.sendall(b"HTTP/1.1 200 OK\r\n")
     while True:
         call.client.sendall(b"X-More: " + b"y" * 1000 + b"\r\n")
+
+
+def endless_log_line(call):
+    """One line, one frame, one JSON text: none of them ends."""
+    call.answer("200 OK", b"", "Transfer-Encoding: chunked")
+    start = b"\x01\0\0\0\xff\xff\xff\xff" if "/build" not in call.target else b'{"stream":"'
+    call.client.sendall(f"{len(start):x}\r\n".encode() + start + b"\r\n")
+    piece = f"{PIECE:x}\r\n".encode() + b"x" * PIECE + b"\r\n"
+    while True:
+        call.client.sendall(piece)
 
 
 def endless_progress(call):

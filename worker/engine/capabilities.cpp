@@ -93,7 +93,7 @@ awaitable<void> Capabilities::refresh(Backend& backend) {
   for (auto& row : rows) complete(row, engine_.clock.now(), good_for);
   if (!answer.asked || !same(answer.rows, rows)) log_change(rows);
   answer.rows = rows;
-  answer.at = engine_.clock.now();
+  answer.at = engine_.clock.steady();
   answer.asked = true;
   auto record = [name = std::string(backend.name()), rows = std::move(rows)](schema::JobStore& store) {
     store.record_capabilities(name, rows);
@@ -133,14 +133,14 @@ awaitable<void> Capabilities::begin() {
 }
 
 awaitable<void> Capabilities::keep_fresh() {
-  auto next = engine_.clock.now() + interval();
+  auto next = engine_.clock.steady() + interval();
   for (;;) {
-    while (engine_.clock.now() < next && engine_.doubted.empty())
+    while (engine_.clock.steady() < next && engine_.doubted.empty())
       co_await wait(engine_.clock, engine_.doubt_signal, next);
     const auto doubted = std::exchange(engine_.doubted, {});
-    if (engine_.clock.now() >= next) {
+    if (engine_.clock.steady() >= next) {
       co_await refresh_from(0);
-      next = engine_.clock.now() + interval();
+      next = engine_.clock.steady() + interval();
       continue;
     }
     for (const auto& name : doubted)
@@ -166,7 +166,7 @@ std::vector<std::vector<schema::Capability>> Capabilities::end() const {
 awaitable<std::optional<Refusal>> Capabilities::refusal(Backend& backend, std::string kind) {
   auto& answer = answers_[std::string(backend.name())];
   const auto* known = row(answer, kind);
-  const bool fresh = answer.asked && engine_.clock.now() - answer.at < fresh_ms;
+  const bool fresh = answer.asked && engine_.clock.steady() - answer.at < fresh_ms;
   if (!fresh || known == nullptr || !known->supported) {
     co_await refresh(backend);
     known = row(answer, kind);

@@ -29,7 +29,7 @@ class Capabilities {
  private:
   struct Answer {
     std::vector<schema::Capability> rows;
-    Milliseconds at = 0;
+    Milliseconds at = 0;  // steady
     bool asked = false;   // ever
     bool asking = false;  // now
     Signal answered;

@@ -20,9 +20,9 @@ class Request : public CliTest {
   void answer(const std::string& outcome, const std::string& message, const std::string& data = "{}") {
     start_service();
     on_pause_ = [this, outcome, message, data] {
-      for (const auto& request : store().pending_requests()) {
-        seen_.push_back(request);
-        store().answer(request.request_id, outcome, message, data, now_);
+      for (const auto& pending : store().requests_pending(0, 10)) {
+        seen_.push_back(store().request(pending.request_id).value());
+        store().answer(pending.request_id, outcome, message, data, now_);
       }
       return true;
     };
@@ -93,7 +93,7 @@ TEST_F(Request, WithoutAServiceNothingIsSent) {
   const auto ran = run({"cancel", "1"});
   EXPECT_EQ(ran.exit, 8);
   EXPECT_THAT(ran.err, HasSubstr("so nothing was sent; start rebottled"));
-  EXPECT_THAT(store().pending_requests(), IsEmpty());
+  EXPECT_THAT(store().requests_pending(0, 10), IsEmpty());
 }
 
 TEST_F(Request, NoWaitRecordsItWithoutAService) {
@@ -103,7 +103,7 @@ TEST_F(Request, NoWaitRecordsItWithoutAService) {
   EXPECT_EQ(ran.err,
             "rebottle: request 1 (cancel) is recorded; no service runs, it is answered when one starts; `rebottle show "
             "job:1` tells the answer\n");
-  ASSERT_EQ(store().pending_requests().size(), 1U);
+  ASSERT_EQ(store().requests_pending(0, 10).size(), 1U);
 }
 
 TEST_F(Request, AServiceThatStopsMeanwhileIsNoticed) {
@@ -154,7 +154,7 @@ TEST_F(Request, CtrlCEndsTheWaitNotTheRequest) {
   const auto ran = run({"cancel", "1"});
   EXPECT_EQ(ran.exit, 130);
   EXPECT_THAT(ran.err, HasSubstr("request 1 (cancel) is recorded"));
-  EXPECT_EQ(store().pending_requests().size(), 1U);
+  EXPECT_EQ(store().requests_pending(0, 10).size(), 1U);
 }
 
 TEST_F(Request, ResolveSaysHowAndWhy) {
@@ -186,7 +186,7 @@ TEST_F(Request, FreezeDoesNotGuessItsScope) {
   EXPECT_THAT(run({"unfreeze"}).err, HasSubstr("or give --all"));
   EXPECT_EQ(run({"freeze", "docker", "--all", "--reason", "x"}).exit, 2);
   EXPECT_EQ(run({"freeze", "docker"}).exit, 2);
-  EXPECT_THAT(store().pending_requests(), IsEmpty());
+  EXPECT_THAT(store().requests_pending(0, 10), IsEmpty());
 }
 
 TEST_F(Request, AnEmptyBottleIsNotTheWholeBackend) {
@@ -202,7 +202,7 @@ TEST_F(Request, AnEmptyBottleIsNotTheWholeBackend) {
     EXPECT_EQ(ran.exit, 2) << words[0];
     EXPECT_THAT(ran.err, HasSubstr(" has an empty value; give one, or leave ")) << words[0];
   }
-  EXPECT_THAT(store().pending_requests(), IsEmpty());
+  EXPECT_THAT(store().requests_pending(0, 10), IsEmpty());
 }
 
 TEST_F(Request, ANumberThatIsAJobAndAnApprovalIsNotGuessed) {

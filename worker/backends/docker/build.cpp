@@ -2,6 +2,8 @@
 // asked for. Not here: what is built.
 #include "worker/backends/docker/build.hpp"
 
+#include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -72,6 +74,20 @@ Performed build_refused(const Reply& reply, const Dockerfile& dockerfile, const 
                            {{"error", error}, {"status", reply.status}});
 }
 
+// The registry wants other credentials: asking again gets the same answer.
+bool is_denial(std::string_view message) {
+  constexpr std::array signs = {"no basic auth credentials", "unauthorized", "denied", "forbidden",
+                                "invalid username/password", "http 401"};
+  const auto said = lower_case(message);
+  return std::ranges::any_of(signs, [&](const char* sign) { return said.find(sign) != std::string::npos; });
+}
+
+// Someone has removed an image that the builder was about to go on from, be it by a prune or with the last tag of
+// another job: the next build begins without it.
+bool lost_its_parent(const Performed& failed) {
+  return failed.message.find("unknown parent image ID") != std::string::npos;
+}
+
 awaitable<Performed> fetch_missing(Engine& engine, const JobView& job, std::vector<std::string> references) {
   const auto images = co_await judge_images(engine, std::move(references));
   if (images.failed) co_return failure(images.unclear.reply, "inspect the base images");
@@ -121,9 +137,10 @@ awaitable<Performed> build(Engine& engine, const JobView& job) {
   const BuildUnderWay under_way(engine, build_mark(job.context));
   const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
   progress.finish();
-  if (progress.failed()) co_return build_failed(progress);
-  if (!reply.succeeded()) co_return build_refused(reply, prepared, progress, timeout_s);
-  co_return Performed::done();
+  if (!progress.failed() && reply.succeeded()) co_return Performed::done();
+  auto out = progress.failed() ? build_failed(progress) : build_refused(reply, prepared, progress, timeout_s);
+  if (lost_its_parent(out)) out.outcome = Outcome::transient;
+  co_return out;
 }
 
 awaitable<Performed> pull(Engine& engine, const JobView& job, std::string reference) {
@@ -149,11 +166,13 @@ awaitable<Performed> pull(Engine& engine, const JobView& job, std::string refere
   };
   const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
   progress.finish();
-  if (progress.failed() || reply.is(404))
-    co_return Performed::failed(
-        Outcome::permanent, "pull_failed",
-        "Cannot pull " + reference + ": " + (progress.failed() ? progress.error() : reply.message()),
-        {{"images", {reference}}});
+  if (progress.failed() || reply.is(404) || reply.is(500)) {
+    const auto why = progress.failed() ? progress.error() : reply.message();
+    // 500 is the engine's word for whatever a registry said, or did not say in time.
+    const bool again = reply.is(500) && !is_denial(why);
+    co_return Performed::failed(again ? Outcome::transient : Outcome::permanent, "pull_failed",
+                                "Cannot pull " + reference + ": " + why, {{"images", {reference}}});
+  }
   if (!reply.succeeded()) co_return failure(reply, "pull " + reference);
   co_return Performed::done();
 }

@@ -107,7 +107,7 @@ struct FreeEntry {
 
 class Copier {
  public:
-  Copier(const ImageFile& from, FileWriter& to) : source_(from.descriptor()), to_(to) {
+  Copier(const ImageFile& from, FileWriter& to) : source_(from.descriptor()), left_(from.size()), to_(to) {
     archive_read_support_format_tar(reader_.get());
     archive_write_set_format_pax_restricted(writer_.get());
     if (archive_read_open(reader_.get(), &source_, nullptr, read_source, nullptr) != ARCHIVE_OK)
@@ -184,9 +184,19 @@ class Copier {
     const auto* const text = archive_error_string(writer_.get());
     throw ArchiveProblem(text == nullptr ? "an entry cannot be copied" : shortened(clean_text(text), 200));
   }
-  void link(const std::string& name, const char* target) { header(name, AE_IFLNK, 0, target == nullptr ? "" : target); }
+  void link(const std::string& name, const char* target) {
+    const std::string_view to = target == nullptr ? "" : target;
+    if (to.empty() || to.size() > name_bytes_max)
+      throw ArchiveProblem("the entry " + shortened(clean_text(name), 100) + " is a link that no image has");
+    header(name, AE_IFLNK, 0, target);
+  }
 
   void copy(const std::string& name, std::int64_t size) {
+    // The holes of a sparse file would be written out: a small file could fill the disk.
+    left_ -= size;
+    if (size < 0 || left_ < 0)
+      throw ArchiveProblem(
+          "its entries declare more than the file holds: it is cut off or sparse; write it anew with `docker save`");
     header(name, AE_IFREG, size, nullptr);
     Sha256 hash;
     std::string piece(piece_bytes, '\0');
@@ -219,6 +229,7 @@ class Copier {
   }
 
   Source source_;
+  std::int64_t left_;  // of the file's bytes, for what its entries declare
   FileWriter& to_;
   std::unique_ptr<archive, FreeReader> reader_{archive_read_new()};
   std::unique_ptr<archive, FreeWriter> writer_{archive_write_new()};

@@ -50,11 +50,17 @@ awaitable<OldContainer> see_old(Engine& engine, const JobView& job) {
 }
 
 awaitable<Performed> set_restart_policy(Engine& engine, std::string id, json policy) {
-  json body = {{"RestartPolicy", std::move(policy)}};
+  json body = {{"RestartPolicy", policy}};
   std::string target = "/containers/" + percent_encode(id) + "/update";
   const auto reply = co_await post_json(engine, std::move(target), std::move(body));
   if (!reply.succeeded()) co_return failure(reply, "set the restart policy of " + id);
-  co_return Performed::done();
+  // An agent that nobody restarts, or a parked one that comes back, would be noticed only after the engine's next
+  // start.
+  const auto seen = co_await see_container(engine, id);
+  if (!seen.here()) co_return failure(seen.reply, "inspect the container " + id);
+  if (same_policy(at(seen.doc, "HostConfig", "RestartPolicy"), policy)) co_return Performed::done();
+  co_return Performed::failed(Outcome::transient, "policy_not_set", "The engine did not set the restart policy.",
+                              {{"container_id", id}});
 }
 
 // 304 says that it was so already.
@@ -238,7 +244,7 @@ awaitable<Observed> observe_start_new(Engine& engine, const JobView& job, Direct
   const bool disarmed = !engine.dialect().updates_policy || same_policy(policy, no_restart());
   if (direction == Direction::undo) co_return present_if(!running && disarmed);
   const bool right_state = running || !job.is_started();
-  if (!right_state || !same_policy(policy, at(job.baseline(), "restart_policy"))) co_return seen_as(World::absent);
+  if (!right_state || !same_policy(policy, at(job.model(), "restart_policy"))) co_return seen_as(World::absent);
   json result = {{"started_at", at(own.seen.doc, "State", "StartedAt")},
                  {"restart_count", at(own.seen.doc, "RestartCount")}};
   co_return Observed{World::present, std::move(result), {}};
@@ -286,7 +292,7 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
     if (stopped.outcome != Outcome::done) co_return stopped;
   }
   if (engine.dialect().updates_policy) {
-    json policy = forward ? at(job.baseline(), "restart_policy") : no_restart();
+    json policy = forward ? at(job.model(), "restart_policy") : no_restart();
     const auto armed = co_await set_restart_policy(engine, job.new_id(), std::move(policy));
     if (armed.outcome != Outcome::done) co_return armed;
   }

@@ -64,6 +64,16 @@ TEST_F(CapabilityRow, FollowsTheBackendOnATimer) {
   EXPECT_EQ(clock_.now() - begin, 120'000);
 }
 
+TEST_F(CapabilityRow, FollowsTheBackendWhenTheWallClockIsSetBack) {
+  start_and_wait();
+  const auto begin = clock_.steady();
+  clock_.set_wall(-3'600'000);
+  world_.supported = false;
+  ASSERT_TRUE(run_until_supported("docker", false));
+
+  EXPECT_EQ(clock_.steady() - begin, 60'000);
+}
+
 TEST_F(CapabilityRow, FollowsAtOnceWhenAJobFindsTheEngineSilent) {
   world_.faults = {{.effect = "park_old", .trouble = Trouble::unreachable, .times = 3}};
   start_and_wait();
