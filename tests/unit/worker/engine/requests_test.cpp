@@ -184,6 +184,26 @@ TEST_F(RequestAnswer, RetryOfAFinalJobIsANewJob) {
   EXPECT_EQ(job(next).state, State::succeeded);
 }
 
+TEST_F(RequestAnswer, RetryOfASucceededJobCarriesTheApprovalOutAgain) {
+  start();
+  const auto id = approve("dev-1");
+  ASSERT_TRUE(run_to_end(id));
+  EXPECT_EQ(job(id).state, State::succeeded);
+  const auto answer = answered(request("retry", id));
+  ASSERT_EQ(answer.outcome, "done");
+
+  EXPECT_EQ(job(json::parse(answer.answer)["job_id"].get<std::int64_t>()).run, 2);
+}
+
+TEST_F(RequestAnswer, RetryOfAResolvedJobIsANewJob) {
+  const auto id = stuck();
+  EXPECT_EQ(answered(request("resolve", id, R"({"outcome":"restored","reason":"looked at it"})")).outcome, "done");
+  const auto answer = answered(request("retry", id));
+  ASSERT_EQ(answer.outcome, "done");
+
+  EXPECT_EQ(job(json::parse(answer.answer)["job_id"].get<std::int64_t>()).run, 2);
+}
+
 TEST_F(RequestAnswer, RetryOfAnExpiredApprovalIsRefused) {
   world_.faults = {{.effect = "build", .trouble = Trouble::permanent}};
   start();
