@@ -194,6 +194,8 @@ class JobStore {
 
   // True if another connection committed since the last call (PRAGMA data_version; microseconds).
   [[nodiscard]] virtual bool changed_by_others() = 0;
+  // The database's file, absolute.
+  [[nodiscard]] virtual const std::filesystem::path& path() const = 0;
   // Throws a fatal StoreError when the path no longer leads to the open file or its WAL, or when someone changed the
   // schema. Cheap: a few stat calls.
   virtual void check_file() = 0;

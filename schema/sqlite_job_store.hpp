@@ -67,6 +67,7 @@ class SqliteJobStore final : public JobStore {
   void keep_capabilities(const std::vector<std::string>& backends) override;
 
   bool changed_by_others() override;
+  [[nodiscard]] const std::filesystem::path& path() const override { return path_; }
   void check_file() override;
   int checkpoint() override;
 

@@ -92,6 +92,7 @@ class FaultyStore final : public schema::JobStore {
   }
   void keep_capabilities(const std::vector<std::string>& backends) override { s_->keep_capabilities(backends); }
   bool changed_by_others() override { return s_->changed_by_others(); }
+  [[nodiscard]] const std::filesystem::path& path() const override { return s_->path(); }
   void check_file() override { s_->check_file(); }
   int checkpoint() override { return s_->checkpoint(); }
 

@@ -5,6 +5,8 @@
 #include <exception>
 #include <utility>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 #include "worker/engine/within.hpp"
@@ -106,8 +108,14 @@ awaitable<void> Capabilities::refresh(Backend& backend) {
     log::warning("capabilities could not be recorded", {{"backend", backend.name()}, {"error", broken}});
 }
 
-awaitable<void> Capabilities::refresh_all() {
-  for (const auto& backend : engine_.backends.all()) co_await refresh(*backend);
+// At the same time, so that engines that hang are waited for once, not one after the other.
+awaitable<void> Capabilities::refresh_from(std::size_t index) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  const auto& all = engine_.backends.all();
+  if (index >= all.size()) co_return;
+  auto one = refresh(*all[index]);
+  auto others = refresh_from(index + 1);
+  co_await (std::move(one) && std::move(others));
 }
 
 awaitable<void> Capabilities::begin() {
@@ -121,7 +129,7 @@ awaitable<void> Capabilities::begin() {
     broken = error.what();
   }
   if (!broken.empty()) log::warning("old capabilities could not be removed", {{"error", broken}});
-  co_await refresh_all();
+  co_await refresh_from(0);
 }
 
 awaitable<void> Capabilities::keep_fresh() {
@@ -131,7 +139,7 @@ awaitable<void> Capabilities::keep_fresh() {
       co_await wait(engine_.clock, engine_.doubt_signal, next);
     const auto doubted = std::exchange(engine_.doubted, {});
     if (engine_.clock.now() >= next) {
-      co_await refresh_all();
+      co_await refresh_from(0);
       next = engine_.clock.now() + interval();
       continue;
     }

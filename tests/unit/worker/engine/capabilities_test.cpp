@@ -98,6 +98,15 @@ TEST_F(CapabilityRow, OfABackendThatHangsIsANoAndHoldsNobodyUp) {
 }
 
 // Else the row of a backend that was configured once would go on answering.
+TEST_F(CapabilityRow, OfSeveralBackendsThatHangTakesNoLongerThanOfOne) {
+  world_.probe_hangs = others_["podman"].probe_hangs = others_["smolmachines"].probe_hangs = true;
+  const auto begin = clock_.now();
+  start_and_wait();
+
+  EXPECT_EQ(clock_.now() - begin, 15'000);
+  EXPECT_THAT(recorded(), ElementsAre("docker", "podman", "smolmachines"));
+}
+
 TEST_F(CapabilityRow, OfABackendThatIsNotServedIsRemovedAtTheStart) {
   others_["smolmachines"];
   start_and_wait();
