@@ -46,7 +46,7 @@ class Building : public SmolmachinesCase {
     builder_ = [this] { return docker::make_image_builder(io_.get_executor(), docker_, "docker", "smolmachines"); };
     auto direct = docker_;
     direct.socket = socket;
-    looks_ = std::make_unique<docker::Engine>(docker::make_engine(io_.get_executor(), direct, "looks"));
+    looks_.reset(new docker::Engine(docker::make_engine(io_.get_executor(), direct, "looks")));
     backend_ = backend();
     make_bottle();
   }
@@ -336,9 +336,9 @@ TEST(BuilderKey, IsTheNameOfAnEngineThatBuilds) {
   const auto able = docker::docker_module();
   const auto module = worker::smolmachines::smolmachines_module({able.get()});
   const auto faults_of = [&](const std::string& name) {
+    std::string out = "there is no such key";
     for (const auto& key : module->keys())
-      if (key.name == "builder") EXPECT_EQ(key.take({name, "string"}), "");
-    std::string out;
+      if (key.name == "builder") out = key.take({name, "string"});
     for (const auto& clash : module->clashes()) out.append(clash.key).append(" ").append(clash.what);
     return out;
   };
