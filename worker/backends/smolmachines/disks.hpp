@@ -27,4 +27,7 @@ namespace rebottle::worker::smolmachines {
 // name. Returns what went wrong; empty if nothing.
 [[nodiscard]] std::string copy_sparse(const std::filesystem::path& from, const std::filesystem::path& to);
 
+// Makes durable what anybody has written to the file system of `path`. Returns what went wrong; empty if nothing.
+[[nodiscard]] std::string sync_file_system(const std::filesystem::path& path);
+
 }  // namespace rebottle::worker::smolmachines

@@ -1,6 +1,16 @@
 // Versions, names, labels, the engine's errors, disk headers: the parts that only look at what they are given.
 // Not here: processes.
+#include <array>
+#include <cerrno>
+#include <cstddef>
 #include <fstream>
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -183,6 +193,32 @@ TEST_F(Disk, OpenForWritingIsSeen) {
     EXPECT_EQ(open_disk(folder_), "overlay.qcow2");
   }
   EXPECT_EQ(open_disk(folder_), "");
+}
+
+// As the unit's SystemCallFilter=~@privileged does it: no file is given to anybody, not even to its owner.
+void refuse_fchown() {
+  std::array<sock_filter, 4> program = {{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                                         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchown, 0, 1),
+                                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
+  const sock_fprog filter{program.size(), program.data()};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    ::_exit(1);
+}
+
+TEST_F(Disk, ACopyOfOnesOwnNeedsNoChangeOfOwner) {
+  const auto from = folder_ / "from.raw";
+  std::ofstream(from) << "content";
+  const auto child = ::fork();
+  if (child == 0) {
+    refuse_fchown();
+    const auto error = copy_sparse(from, folder_ / "to.raw");
+    ::_exit(error.empty() && ::fchown(0, ::geteuid(), ::getegid()) == -1 ? 0 : 2);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(std::filesystem::file_size(folder_ / "to.raw"), 7U);
 }
 
 TEST_F(Disk, ACopyKeepsHolesAndMode) {
