@@ -14,7 +14,7 @@ std::string classic_or_buildkit(const std::string& word) {
   return word == "classic" || word == "buildkit" ? "" : "must be classic or buildkit";
 }
 
-class DockerModule final : public BackendModule {
+class DockerModule final : public BuilderModule {
  public:
   DockerModule(std::string name, DockerConfig defaults) : name_(std::move(name)), config_(std::move(defaults)) {}
 
@@ -84,7 +84,7 @@ config::Keys keys_of(DockerConfig& to) {
   };
 }
 
-std::unique_ptr<BackendModule> docker_module(std::string name, DockerConfig defaults) {
+std::unique_ptr<BuilderModule> docker_module(std::string name, DockerConfig defaults) {
   return std::make_unique<DockerModule>(std::move(name), std::move(defaults));
 }
 
