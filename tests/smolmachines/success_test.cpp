@@ -129,7 +129,7 @@ TEST_F(Success, ThePlanNamesWhatTheHistoryShows) {
     EXPECT_EQ(std::ranges::count(told, effect.summary), 1) << effect.summary;
   }
   const auto work = config_.work_dir.string();
-  for (const auto& name : {std::string("dev-1-r1"), work + "/images/dev-1-r1.tar", work + "/specs/dev-1-r1.json",
+  for (const auto& name : {std::string("dev-1-r1"), work + "/images/test-7/image.tar", work + "/specs/dev-1-r1.json",
                            work + "/paths/test-7"}) {
     EXPECT_NE(planned.find(name), std::string::npos) << name << " is not in the plan:\n" << planned;
     EXPECT_NE(history.find(name), std::string::npos) << name << " is not in the history:\n" << history;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "worker/backends/docker/docker_backend.hpp"
+#include "worker/backends/docker/image_builder.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
@@ -13,7 +14,7 @@ std::string classic_or_buildkit(const std::string& word) {
   return word == "classic" || word == "buildkit" ? "" : "must be classic or buildkit";
 }
 
-class DockerModule final : public BackendModule {
+class DockerModule final : public BuilderModule {
  public:
   DockerModule(std::string name, DockerConfig defaults) : name_(std::move(name)), config_(std::move(defaults)) {}
 
@@ -38,6 +39,10 @@ class DockerModule final : public BackendModule {
     auto made = config_;
     made.snapshot_dir = private_dir;
     return make_docker_backend(executor, std::move(made), name_);
+  }
+  [[nodiscard]] std::unique_ptr<ImageBuilder> make_builder(const boost::asio::any_io_executor& executor,
+                                                           std::string_view owner) const override {
+    return make_image_builder(executor, config_, name_, std::string(owner));
   }
 
  private:
@@ -79,7 +84,7 @@ config::Keys keys_of(DockerConfig& to) {
   };
 }
 
-std::unique_ptr<BackendModule> docker_module(std::string name, DockerConfig defaults) {
+std::unique_ptr<BuilderModule> docker_module(std::string name, DockerConfig defaults) {
   return std::make_unique<DockerModule>(std::move(name), std::move(defaults));
 }
 

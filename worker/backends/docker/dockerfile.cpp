@@ -215,6 +215,7 @@ class Reader {
     const std::string image(words.front());
     if (image != "current" && image != "scratch" && !stages_.contains(lower_case(image)))
       use_image("FROM " + image, image);
+    if (image == "current") result.uses_current = true;
     if (!named) {
       if (image == "current") text = "FROM " + current_;
       return;
@@ -252,12 +253,14 @@ class Reader {
     }
     if (from.empty()) return;
     const std::string source(from.substr(std::min(std::string_view("--from=").size(), from.size())));
-    if (source == "current")
+    if (source == "current") {
+      result.uses_current = true;
       text.replace(static_cast<std::size_t>(from.data() - text.data()), from.size(), "--from=" + current_);
-    else if (is_number(source))
+    } else if (is_number(source)) {
       read_stage_number(source);
-    else if (!stages_.contains(lower_case(source)))
+    } else if (!stages_.contains(lower_case(source))) {
       use_image("--from=" + source, source);
+    }
   }
 
   // Beyond the stages that are there, some builders take a number for an image.

@@ -57,7 +57,7 @@ awaitable<Performed> perform_create_new(Engine& engine, const JobView& job, Dire
     co_return Performed::failed(Outcome::transient, "spec_not_written", "The settings cannot be written: " + error,
                                 {{"error", error}});
   auto options = spec.spec->options();
-  options.push_back("--image=" + job.image_file(name).string());
+  options.push_back("--image=" + job.image_file().string());
   for (auto& option : label_options(job.context, job.new_rev(), spec.spec->sha256(), found.target.machine))
     options.push_back(std::move(option));
   for (auto& word : spec.spec->workload()) options.push_back(std::move(word));

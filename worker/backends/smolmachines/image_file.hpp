@@ -2,6 +2,12 @@
 // else can change it. Not here: what is made of it (create_step.cpp).
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+
 #include "worker/backends/backend.hpp"
 #include "worker/backends/smolmachines/smolmachines_config.hpp"
 
@@ -18,5 +24,21 @@ namespace rebottle::worker::smolmachines {
 // `other_digest` is set when that is the digest.
 [[nodiscard]] std::string import_image_file(const SmolmachinesConfig& config, const schema::Args::ImageFile& file,
                                             const std::filesystem::path& to, std::string& other_digest);
+
+// Finds files of the import directories by what they hold; each is read once, and again after it was changed. Blocks.
+// For one thread.
+class ArchiveIndex {
+ public:
+  // Empty if no file has this sha256.
+  [[nodiscard]] std::filesystem::path find(const SmolmachinesConfig& config, std::string_view sha256);
+
+ private:
+  struct Known {
+    std::uintmax_t size = 0;
+    std::filesystem::file_time_type written;
+    std::string sha256;
+  };
+  std::map<std::filesystem::path, Known> known_;
+};
 
 }  // namespace rebottle::worker::smolmachines
