@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <memory>
 
 #include <fcntl.h>
@@ -44,6 +45,33 @@ std::string hex_of(const unsigned char* bytes, unsigned int count) {
   return out;
 }
 
+// Gives all of a file to `take`, until that returns what went wrong; `digest` is then its sha256. Returns what went
+// wrong, empty if nothing.
+std::string read_through(const std::filesystem::path& file, const std::function<std::string(std::string_view)>& take,
+                         std::string& digest) {
+  const int source = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (source < 0) return "cannot open " + file.string() + ": " + std::strerror(errno);
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  std::string piece(piece_bytes, '\0');
+  std::string error;
+  while (error.empty()) {
+    const auto got = ::read(source, piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) error = "cannot read " + file.string() + ": " + std::strerror(errno);
+    if (got <= 0) break;
+    const std::string_view bytes(piece.data(), static_cast<std::size_t>(got));
+    EVP_DigestUpdate(context.get(), bytes.data(), bytes.size());
+    error = take(bytes);
+  }
+  ::close(source);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
+  unsigned int size = 0;
+  EVP_DigestFinal_ex(context.get(), sum.data(), &size);
+  digest = hex_of(sum.data(), size);
+  return error;
+}
+
 }  // namespace
 
 Performed judge_image_file(const SmolmachinesConfig& config, const schema::Args::ImageFile& file) {
@@ -72,33 +100,23 @@ std::string import_image_file(const SmolmachinesConfig& config, const schema::Ar
                               const std::filesystem::path& to, std::string& other_digest) {
   const auto from = locate(config, file.file);
   if (from.empty()) return "there is no file " + file.file + " any more";
-  const int source = ::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (source < 0) return "cannot open " + from.string() + ": " + std::strerror(errno);
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
   FileWriter writer(to);
-  std::string piece(piece_bytes, '\0');
-  std::string error;
-  while (error.empty()) {
-    const auto got = ::read(source, piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) error = "cannot read " + from.string() + ": " + std::strerror(errno);
-    if (got <= 0) break;
-    const std::string_view bytes(piece.data(), static_cast<std::size_t>(got));
-    EVP_DigestUpdate(digest.get(), bytes.data(), bytes.size());
-    if (!writer.write(bytes)) error = writer.error();
-  }
-  ::close(source);
+  std::string found;
+  const auto error = read_through(
+      from, [&writer](std::string_view bytes) { return writer.write(bytes) ? std::string() : writer.error(); }, found);
   if (!error.empty()) return error;
-  std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(digest.get(), sum.data(), &size);
-  const auto found = hex_of(sum.data(), size);
   if (found != file.sha256) {
     other_digest = found;
     return file.file + " has the sha256 " + found + ", not the approved " + file.sha256;
   }
   return writer.seal() ? std::string() : writer.error();
+}
+
+std::string file_sha256(const std::filesystem::path& file) {
+  std::string found;
+  const auto error = read_through(
+      file, [](std::string_view /*bytes*/) { return std::string(); }, found);
+  return error.empty() ? found : std::string();
 }
 
 }  // namespace rebottle::worker::smolmachines

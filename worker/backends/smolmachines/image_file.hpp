@@ -19,4 +19,7 @@ namespace rebottle::worker::smolmachines {
 [[nodiscard]] std::string import_image_file(const SmolmachinesConfig& config, const schema::Args::ImageFile& file,
                                             const std::filesystem::path& to, std::string& other_digest);
 
+// Of all of a file; empty if it cannot be read. Blocks.
+[[nodiscard]] std::string file_sha256(const std::filesystem::path& file);
+
 }  // namespace rebottle::worker::smolmachines

@@ -4,6 +4,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "worker/backends/files.hpp"
+#include "worker/backends/json_access.hpp"
 #include "worker/backends/smolmachines/image_file.hpp"
 #include "worker/backends/smolmachines/steps.hpp"
 
@@ -14,9 +15,14 @@ awaitable<std::string> call_here(std::function<std::string()> work) { co_return 
 
 }  // namespace
 
-awaitable<std::string> on_disk(Engine& engine, std::function<std::string()> work) {
+awaitable<std::string> on_thread(boost::asio::thread_pool& thread, std::function<std::string()> work) {
   auto task = call_here(std::move(work));
-  auto error = co_await boost::asio::co_spawn(engine.disk, std::move(task), boost::asio::use_awaitable);
+  auto out = co_await boost::asio::co_spawn(thread, std::move(task), boost::asio::use_awaitable);
+  co_return out;
+}
+
+awaitable<std::string> on_disk(Engine& engine, std::function<std::string()> work) {
+  auto error = co_await on_thread(engine.disk, std::move(work));
   co_return error;
 }
 
@@ -29,32 +35,35 @@ awaitable<std::string> write_file(Engine& engine, std::filesystem::path path, st
   co_return error;
 }
 
-// The file has its name only when all of it is there, and was the approved one.
+// A file alone says nothing of whose it is: only this job's own record of a copy that was proved counts.
 awaitable<Observed> observe_import_image(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {
-  const auto file = job.image_file(job.new_machine());
+  const json& known = job.fact(effect::import_image);
   std::error_code error;
-  const auto size = std::filesystem::file_size(file, error);
-  if (error) co_return seen_as(World::absent);
-  json result = {{"file", file.string()}, {"bytes", size}};
-  co_return Observed{World::present, std::move(result), {}};
+  const auto size = std::filesystem::file_size(job.image_file(), error);
+  if (error || at(known, "bytes") != size) co_return seen_as(World::absent);
+  co_return Observed{World::present, known, {}};
 }
 
-awaitable<Performed> perform_import_image(Engine& engine, const JobView& job, Direction direction) {
+awaitable<Performed> perform_import_image(Engine& engine, const JobView& job, Direction /*direction*/) {
   const auto* wanted = std::get_if<schema::Args::ImageFile>(&job.context.args.change);
   if (wanted == nullptr)
     co_return Performed::failed(Outcome::permanent, "change_unsupported", "This is no image file.");
   std::string other_digest;
-  std::function<std::string()> work = [&config = engine.config, file = *wanted, to = job.image_file(job.new_machine()),
-                                       &other_digest] { return import_image_file(config, file, to, other_digest); };
-  const auto error = co_await on_disk(engine, std::move(work));
+  std::function<std::string()> work = [&config = engine.config, file = *wanted, to = job.image_file(), &other_digest] {
+    return import_image_file(config, file, to, other_digest);
+  };
+  const auto error = co_await on_thread(engine.reading, std::move(work));
   if (!other_digest.empty())
     co_return Performed::failed(Outcome::stale, "drift", "The image file is not what was approved: " + error + ".",
                                 {{"file", wanted->file}, {"expected", wanted->sha256}, {"found", other_digest}});
   if (!error.empty())
     co_return Performed::failed(Outcome::transient, "image_not_imported", "The image cannot be imported: " + error,
                                 {{"file", wanted->file}, {"error", error}});
-  const auto observed = co_await observe_import_image(engine, job, direction);
-  co_return Performed::done(observed.result);
+  std::error_code gone;
+  json result = {{"file", job.image_file().string()},
+                 {"bytes", std::filesystem::file_size(job.image_file(), gone)},
+                 {"sha256", wanted->sha256}};
+  co_return Performed::done(std::move(result));
 }
 
 }  // namespace rebottle::worker::smolmachines

@@ -38,13 +38,15 @@ std::int64_t JobView::snapshot_max_bytes() const {
   return context.args.snapshot.max_bytes.value_or(config_.snapshot_max_bytes);
 }
 
-std::filesystem::path JobView::image_file(std::string_view machine) const {
-  return config_.work_dir / "images" / (std::string(machine) + ".tar");
-}
-std::filesystem::path JobView::spec_file(std::string_view machine) const {
-  return config_.work_dir / "specs" / (std::string(machine) + ".json");
+std::filesystem::path JobView::image_dir() const { return config_.work_dir / "images" / context.job_key; }
+std::filesystem::path JobView::spec_file(std::string_view job_key) const {
+  return config_.work_dir / "specs" / (std::string(job_key) + ".json");
 }
 std::filesystem::path JobView::disk_dir() const { return config_.work_dir / "disks" / context.job_key; }
 std::filesystem::path JobView::path_dir() const { return config_.work_dir / "paths" / context.job_key; }
+
+std::string JobView::mark_dir() const {
+  return std::string(mark_root) + "/" + context.job_key + "-" + text(at(baseline(), "mark"));
+}
 
 }  // namespace rebottle::worker::smolmachines

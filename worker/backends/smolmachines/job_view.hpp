@@ -29,6 +29,9 @@ inline constexpr std::string_view verify_new = "verify_new";
 inline constexpr std::string_view verify_old = "verify_old";
 }  // namespace effect
 
+// Inside a machine: the directory of all marks.
+inline constexpr std::string_view mark_root = "/var/lib/rebottle";
+
 // The bottle's machine before our first change, by configuration alone.
 [[nodiscard]] std::string base_name(const SmolmachinesConfig& config, std::string_view bottle);
 
@@ -55,12 +58,15 @@ class JobView {
   [[nodiscard]] std::int64_t snapshot_max_bytes() const;
 
   // Places below the work directory.
-  [[nodiscard]] std::filesystem::path image_file(std::string_view machine) const;
-  [[nodiscard]] std::filesystem::path spec_file(std::string_view machine) const;
+  [[nodiscard]] std::filesystem::path image_dir() const;  // of this job's image
+  [[nodiscard]] std::filesystem::path image_file() const { return image_dir() / "image.tar"; }
+  // Of the settings of the one machine that a job made. A machine's name is given again when it is free; a job's never.
+  [[nodiscard]] std::filesystem::path spec_file(std::string_view job_key) const;
   [[nodiscard]] std::filesystem::path disk_dir() const;  // of this job's copies
   [[nodiscard]] std::filesystem::path path_dir() const;  // of this job's saved paths
-  // Inside the machine: where the commands leave their marks.
-  [[nodiscard]] std::string mark_dir() const { return "/var/lib/rebottle/" + context.job_key; }
+  // Inside the machine: where the commands leave their marks. Part of it is drawn by the admission, so that nothing in
+  // the machine can have prepared it.
+  [[nodiscard]] std::string mark_dir() const;
 
  private:
   const SmolmachinesConfig& config_;

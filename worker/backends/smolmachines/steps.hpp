@@ -58,6 +58,8 @@ using Perform = awaitable<Performed> (*)(Engine&, const JobView&, Direction);
 // Starts the machine, but only beside an `other` one that is proved to be down (or is the same).
 [[nodiscard]] awaitable<Performed> bring_up(Engine& engine, std::string name, std::string other);
 
+// Work on another thread; returns what it returns.
+[[nodiscard]] awaitable<std::string> on_thread(boost::asio::thread_pool& thread, std::function<std::string()> work);
 // Work on the disk thread; the logic thread goes on meanwhile. Returns what it returns: what went wrong.
 [[nodiscard]] awaitable<std::string> on_disk(Engine& engine, std::function<std::string()> work);
 // A whole small file, made durable. Returns what went wrong, empty if nothing.
