@@ -103,7 +103,7 @@ awaitable<Performed> perform_import_image(Engine& engine, const JobView& job, Di
   if (!file.file.is_open()) co_return file.refusal;
   const auto copy = job.keep_dir() / "image.tar";
   auto work = copy_on_disk_thread(file.file, copy, job.names.tag_job);
-  const auto archive = co_await boost::asio::co_spawn(engine.disk, std::move(work), boost::asio::use_awaitable);
+  const auto archive = co_await boost::asio::co_spawn(engine.reading, std::move(work), boost::asio::use_awaitable);
   const RemovedAtEnd copied(copy);
   json detail = {{"file", change.file}};
   if (!archive.disk_problem.empty())
