@@ -12,7 +12,8 @@ BackendModules builtin_backends() {
   modules.push_back(docker::docker_module());
   modules.push_back(docker::docker_module("podman", docker::podman_config()));
   modules.push_back(null::null_module());
-  modules.push_back(smolmachines::smolmachines_module());
+  const std::vector<const BackendModule*> builders = {modules[0].get(), modules[1].get()};
+  modules.push_back(smolmachines::smolmachines_module(builders));
   return modules;
 }
 

@@ -3,7 +3,25 @@
 
 #include <algorithm>
 
+#include "worker/backends/json_access.hpp"
+
 namespace rebottle::worker {
+
+Plan plan_after(const Performed& admitted) {
+  Plan plan;
+  plan.possible = admitted.outcome == Outcome::done;
+  if (plan.possible) return plan;
+  plan.reason_code = admitted.reason_code;
+  plan.message = admitted.message;
+  plan.detail = admitted.detail;
+  return plan;
+}
+
+void list_skipped_paths(Plan& plan, const json& baseline) {
+  for (const auto& skipped : at(baseline, "paths_skipped"))
+    plan.irreversible.push_back("snapshot path " + text(at(skipped, "path")) +
+                                " is not kept: " + text(at(skipped, "why")));
+}
 
 std::string text_of(const schema::Leftover& leftover) {
   std::string text = leftover.kind;

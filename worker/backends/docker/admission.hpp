@@ -41,13 +41,4 @@ struct KeptPaths {
 };
 [[nodiscard]] KeptPaths judge_paths(const std::vector<std::string>& paths, const json& container);
 
-// The images that a Dockerfile needs and the engine does not have; problems of those that it has (ONBUILD).
-struct BaseImages {
-  std::vector<std::string> absent;
-  std::vector<std::string> problems;
-  Seen unclear;  // set when an image could not be asked for
-  bool failed = false;
-};
-[[nodiscard]] awaitable<BaseImages> judge_images(Engine& engine, std::vector<std::string> references);
-
 }  // namespace rebottle::worker::docker

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "worker/backends/docker/docker_backend.hpp"
+#include "worker/backends/docker/image_builder.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
@@ -38,6 +39,10 @@ class DockerModule final : public BackendModule {
     auto made = config_;
     made.snapshot_dir = private_dir;
     return make_docker_backend(executor, std::move(made), name_);
+  }
+  [[nodiscard]] std::unique_ptr<ImageBuilder> make_builder(const boost::asio::any_io_executor& executor,
+                                                           std::string_view owner) const override {
+    return make_image_builder(executor, config_, name_, std::string(owner));
   }
 
  private:

@@ -172,6 +172,7 @@ class Reader {
     if (image.find('$') != std::string::npos) {
       refuse("FROM " + image + ": a variable hides which image is meant; write the image itself");
     } else if (image == "current") {
+      result.uses_current = true;
       rewritten = "FROM " + current_ + (named ? " AS " + words[2] : std::string());
     } else if (image != "scratch" && !stages_.contains(lower_case(image))) {
       result.images.push_back(image);
@@ -205,6 +206,7 @@ class Reader {
     if (image.find('$') != std::string::npos) {
       refuse("--from=" + image + ": a variable hides which image is meant; write the image or stage itself");
     } else if (image == "current") {
+      result.uses_current = true;
       flag = "--from=" + current_;
       return true;
     } else if (!number && !stages_.contains(lower_case(image))) {

@@ -12,6 +12,7 @@ namespace rebottle::worker::docker {
 struct Dockerfile {
   std::string text;                   // ready for the builder
   std::vector<std::string> images;    // references that must be there: FROM and COPY --from, "current" excluded
+  bool uses_current = false;          // FROM or COPY --from the present image
   std::vector<std::size_t> stages;    // the last line of each FROM, from 0
   std::vector<std::string> problems;  // what is refused, each with its line and the way out; empty: fine
 };

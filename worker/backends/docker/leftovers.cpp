@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::string_view kind_parked = "parked_container";
 constexpr std::string_view kind_created = "created_container";
-constexpr std::string_view kind_tag = "image_tag";
-constexpr std::string_view kind_build_cache = "build_cache";
 constexpr std::string_view kind_files = "snapshot_files";
 
 schema::Leftover leftover(const Engine& engine, std::string_view kind, const json& reference) {

@@ -49,16 +49,64 @@ Performed judge_expectation(const schema::Args& args, const json& machine) {
                            {{"diff", diff}});
 }
 
-Performed judge_change(const Engine& engine, const JobView& job) {
-  const auto& change = job.context.args.change;
-  if (std::holds_alternative<schema::Args::Commands>(change)) return Performed::done();
-  if (const auto* file = std::get_if<schema::Args::ImageFile>(&change)) return judge_image_file(engine.config, *file);
+// The image that the machine was made from, as far as the builder could know it.
+awaitable<PresentImage> find_present_image(Engine& engine, const JobView& job, std::string image) {
+  constexpr std::string_view local = "local:";
+  const json& current = job.context.current;
+  PresentImage out;
+  if (text(at(current, "image")) == image && text(at(current, "builder")) == engine.config.builder &&
+      !text(at(current, "image_id")).empty()) {
+    out.reference = text(at(current, "image_id"));
+  } else if (image.starts_with(local)) {
+    out.sha256 = image.substr(local.size());
+    std::function<std::string()> work = [&engine, sha256 = out.sha256] {
+      return engine.archives.find(engine.config, sha256).string();
+    };
+    auto found = co_await on_thread(engine.reading, std::move(work));
+    out.archive = std::move(found);
+  } else if (!image.starts_with("local-dir:")) {
+    out.reference = std::move(image);
+  }
+  co_return out;
+}
+
+// By the builder. Result: what is needed of the present image.
+awaitable<Performed> judge_build(Engine& engine, const JobView& job, std::string image) {
   const std::string what(schema::change_word(job.context.args));
-  return unsupported("change_unsupported",
-                     "A change by " + what +
-                         " needs an engine that builds images, and none is configured. Approve an "
-                         "image file of import_dirs, or commands.",
-                     {{"change", what}, {"missing", "builder"}});
+  if (!engine.builder)
+    co_return unsupported("change_unsupported",
+                          "A change by " + what +
+                              " needs an engine that builds images, and none is configured "
+                              "(backends.smolmachines.builder). Approve an image file of import_dirs, or commands.",
+                          {{"change", what}, {"missing", "builder"}});
+  PresentImage present;
+  if (job.needs_current()) {
+    auto found = co_await find_present_image(engine, job, image);
+    present = std::move(found);
+  }
+  auto judged = co_await engine.builder->admit(job.context, present);
+  if (text(at(judged.detail, "missing")) == "current_image") {
+    judged.detail["image"] = image;
+    judged.message += " The machine's is " + image + ", and no file of import_dirs has that content.";
+  }
+  co_return judged;
+}
+
+awaitable<Performed> judge_change(Engine& engine, const JobView& job, std::string image) {
+  const auto& change = job.context.args.change;
+  if (std::holds_alternative<schema::Args::Commands>(change)) co_return Performed::done();
+  if (const auto* file = std::get_if<schema::Args::ImageFile>(&change)) {
+    Performed found;
+    std::function<std::string()> work = [&config = engine.config, &found, file = *file] {
+      found = judge_image_file(config, file);
+      return std::string();
+    };
+    const auto none = co_await on_thread(engine.reading, std::move(work));
+    static_cast<void>(none);
+    co_return found;
+  }
+  auto judged = co_await judge_build(engine, job, std::move(image));
+  co_return judged;
 }
 
 bool is_under(const std::string& path, const std::string& place) {
@@ -176,15 +224,13 @@ awaitable<Performed> admit_in_place(Engine& engine, std::string machine) {
 }
 
 // A machine beside it: made from the same settings, so they must be known.
-Performed admit_beside(const Engine& engine, const JobView& job, const Target& target) {
+Performed admit_beside(const Engine& engine, const JobView& job, const Target& target, std::int64_t bytes) {
   const auto found = find_spec(engine.config, job, target.machine);
   if (!found.spec) return found.refusal;
   if (found.refusal.outcome != Outcome::done) return found.refusal;
   const auto paths = judge_paths(job.context.args.snapshot.paths, *found.spec);
   if (!paths.problems.empty()) {
-    std::string all;
-    for (const auto& problem : paths.problems) all += (all.empty() ? "" : "; ") + problem;
-    return unsupported("snapshot_path_unsupported", all + ".", {{"problems", paths.problems}});
+    return unsupported("snapshot_path_unsupported", joined(paths.problems) + ".", {{"problems", paths.problems}});
   }
   if (!paths.kept.empty() && !is_running(target.machine))
     return unsupported("snapshot_unsupported",
@@ -197,7 +243,6 @@ Performed admit_beside(const Engine& engine, const JobView& job, const Target& t
     return unsupported("name_too_long", "\"" + new_machine + "\" would be too long for a machine's name.",
                        {{"machine", new_machine}});
   // The engine keeps the archive and unpacks it.
-  const auto bytes = image_file_size(engine.config, job.context.args);
   auto space = judge_space(engine.config, bytes, 2 * bytes);
   if (space.outcome != Outcome::done) return space;
   return Performed::done({{"new_machine", new_machine},
@@ -211,18 +256,18 @@ Performed admit_beside(const Engine& engine, const JobView& job, const Target& t
 }  // namespace
 
 awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction /*direction*/) {
-  const auto possible = judge_change(engine, job);
-  if (possible.outcome == Outcome::unsupported) co_return possible;
   auto found = co_await find_target(engine, job);
   if (found.refusal.outcome != Outcome::done) co_return found.refusal;
-  if (possible.outcome != Outcome::done) co_return possible;
   const auto& target = found.target;
+  const auto possible = co_await judge_change(engine, job, text(at(target.machine, "image")));
+  if (possible.outcome != Outcome::done) co_return possible;
   const auto expected = judge_expectation(job.context.args, target.machine);
   if (expected.outcome != Outcome::done) co_return expected;
   const auto name = text(at(target.machine, "name"));
   Performed out;
   if (job.makes_machine()) {
-    out = admit_beside(engine, job, target);
+    const json& bytes = at(possible.result, "image_bytes");
+    out = admit_beside(engine, job, target, bytes.is_null() ? 0 : bytes.get<std::int64_t>());
   } else {
     auto in_place = co_await admit_in_place(engine, name);
     out = std::move(in_place);
@@ -231,6 +276,7 @@ awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction
     out.result["mark"] = drawn_word();
   }
   if (out.outcome != Outcome::done) co_return out;
+  out.result.update(possible.result);
   out.result["machine"] = name;
   out.result["rev"] = target.rev;
   out.result["ours"] = is_ours(target.machine, job.context.bottle);

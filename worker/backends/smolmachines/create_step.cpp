@@ -31,7 +31,7 @@ Observed judge_created(const JobView& job, const json& machine) {
 
 // What the machine is made from is proved at the last moment, not only when it was copied.
 awaitable<Performed> prove_image(Engine& engine, const JobView& job) {
-  const auto wanted = text(at(job.fact(effect::import_image), "sha256"));
+  const auto wanted = text(at(job.image_fact(), "sha256"));
   std::function<std::string()> work = [file = job.image_file()] { return file_sha256(file); };
   const auto found = co_await on_thread(engine.reading, std::move(work));
   if (found == wanted && !found.empty()) co_return Performed::done();

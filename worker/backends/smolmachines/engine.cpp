@@ -11,6 +11,7 @@
 
 #include "worker/backends/json_access.hpp"
 #include "worker/backends/smolmachines/disks.hpp"
+#include "worker/backends/smolmachines/guest_script.hpp"
 #include "worker/backends/text.hpp"
 
 namespace rebottle::worker::smolmachines {
@@ -137,14 +138,6 @@ awaitable<Answer> copy_out(Engine& engine, std::string machine, std::string from
 awaitable<Performed> count_processes(Engine& engine, std::string machine) {
   // A process without an executable is one of the kernel's, or ended.
   static constexpr std::string_view script = R"sh(
-mine=" 1 $$ "
-up=$$
-while [ "${up:-1}" -gt 1 ] 2>/dev/null; do
-  of=$up
-  up=
-  while read -r key value rest; do [ "$key" = PPid: ] && up=$value; done 2>/dev/null < "/proc/$of/status"
-  mine="$mine$up "
-done
 count=0
 for place in /proc/[0-9]*; do
   case "$mine" in *" ${place#/proc/} "*) continue ;; esac
@@ -154,7 +147,7 @@ echo "$count"
 )sh";
   Exec request;
   request.machine = machine;
-  request.command = {"/bin/sh", "-c", std::string(script)};
+  request.command = {"/bin/sh", "-c", std::string(guest_own_processes).append(script)};
   request.as_root = true;
   request.timeout = seconds(engine.config.call_timeout_s);
   const auto asked = co_await exec(engine, std::move(request));

@@ -9,7 +9,9 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include "worker/backends/image_builder.hpp"
 #include "worker/backends/smolmachines/calls.hpp"
+#include "worker/backends/smolmachines/image_file.hpp"
 #include "worker/backends/smolmachines/smolmachines_config.hpp"
 
 namespace rebottle::worker::smolmachines {
@@ -17,6 +19,8 @@ namespace rebottle::worker::smolmachines {
 struct Engine {
   SmolmachinesConfig config;
   Calls calls;
+  std::unique_ptr<ImageBuilder> builder;  // null: nobody builds images for us
+  ArchiveIndex archives{};
   boost::asio::thread_pool disk{1};     // for copies and syncs, which would hold the logic thread up
   boost::asio::thread_pool reading{1};  // for images, which would hold those up: a bottle that is down waits for them
 };

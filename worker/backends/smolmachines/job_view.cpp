@@ -14,6 +14,21 @@ const json& JobView::fact(std::string_view effect) const { return at(context.fac
 
 bool JobView::makes_machine() const { return !std::holds_alternative<schema::Args::Commands>(context.args.change); }
 
+bool JobView::builds() const { return std::holds_alternative<schema::Args::Dockerfile>(context.args.change); }
+bool JobView::resolves() const { return std::holds_alternative<schema::Args::Image>(context.args.change); }
+bool JobView::needs_current() const { return builds() && builder != nullptr && builder->needs_current(context); }
+
+PresentImage JobView::present_image() const {
+  const json& found = at(baseline(), "current");
+  return {text(at(found, "reference")), text(at(found, "archive")), text(at(found, "sha256"))};
+}
+
+std::string JobView::built_image() const {
+  return text(at(fact(builds() ? effect::build_image : effect::resolve_image), "image_id"));
+}
+
+const json& JobView::image_fact() const { return fact(needs_builder() ? effect::export_image : effect::import_image); }
+
 std::string JobView::base() const { return base_name(config_, context.bottle); }
 
 std::string JobView::old_machine() const {

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "worker/backends/backend.hpp"
+#include "worker/backends/image_builder.hpp"
 #include "worker/backends/smolmachines/names.hpp"
 #include "worker/backends/smolmachines/smolmachines_config.hpp"
 
@@ -16,6 +16,10 @@ namespace rebottle::worker::smolmachines {
 namespace effect {
 inline constexpr std::string_view admit = "admit";
 inline constexpr std::string_view import_image = "import_image";
+using build_effect::build_image;
+using build_effect::export_image;
+using build_effect::provide_current;
+using build_effect::resolve_image;
 inline constexpr std::string_view create_new = "create_new";
 inline constexpr std::string_view record = "record";
 inline constexpr std::string_view save_paths = "save_paths";
@@ -37,10 +41,12 @@ inline constexpr std::string_view mark_root = "/var/lib/rebottle";
 
 class JobView {
  public:
-  // Refers to both arguments.
-  JobView(const SmolmachinesConfig& config, const JobContext& job) : context(job), config_(config) {}
+  // Refers to all arguments; without a builder there is none.
+  JobView(const SmolmachinesConfig& config, const JobContext& job, const ImageBuilder* images = nullptr)
+      : context(job), builder(images), config_(config) {}
 
-  const JobContext& context;  // NOLINT: a view
+  const JobContext& context;    // NOLINT: a view
+  const ImageBuilder* builder;  // NOLINT
 
   [[nodiscard]] bool has_fact(std::string_view effect) const { return context.facts.contains(std::string(effect)); }
   [[nodiscard]] const json& fact(std::string_view effect) const;  // null when the effect is not closed
@@ -49,9 +55,16 @@ class JobView {
 
   // Whether the change is a new machine beside the old one; else it is made inside the same machine.
   [[nodiscard]] bool makes_machine() const;
-  [[nodiscard]] std::string base() const;         // machines of the bottle are called so, or so and a revision
-  [[nodiscard]] std::string old_machine() const;  // as admitted; before that, as recorded or configured
-  [[nodiscard]] std::string new_machine() const;  // the same one where none is made; empty before the admission
+  [[nodiscard]] bool builds() const;    // by a Dockerfile
+  [[nodiscard]] bool resolves() const;  // by a reference
+  [[nodiscard]] bool needs_builder() const { return builds() || resolves(); }
+  [[nodiscard]] bool needs_current() const;          // a Dockerfile that begins at the present image
+  [[nodiscard]] PresentImage present_image() const;  // as admitted
+  [[nodiscard]] std::string built_image() const;     // the builder's id of the image that was built or resolved
+  [[nodiscard]] const json& image_fact() const;      // of the archive: {file, bytes, sha256}
+  [[nodiscard]] std::string base() const;            // machines of the bottle are called so, or so and a revision
+  [[nodiscard]] std::string old_machine() const;     // as admitted; before that, as recorded or configured
+  [[nodiscard]] std::string new_machine() const;     // the same one where none is made; empty before the admission
   [[nodiscard]] std::int64_t new_rev() const;
   [[nodiscard]] bool was_running() const;
   [[nodiscard]] int stop_timeout_s() const;

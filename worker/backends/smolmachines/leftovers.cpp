@@ -95,6 +95,11 @@ std::vector<schema::Leftover> leftovers_of(const JobView& job, State end) {
     if (changed && at(job.baseline(), "ours") == true && !old_maker.empty())
       out.push_back(machine_of(job, job.old_machine(), old_maker));
     out.push_back(leftover(kind_path, {{"path", job.path_dir().string()}}));
+    if (job.builder != nullptr) {
+      const bool same_builder = text(at(job.context.current, "builder")) == job.builder->name();
+      const auto superseded = same_builder ? text(at(job.context.current, "image_tag")) : std::string();
+      for (auto& one : job.builder->leftovers(job.context, end, superseded)) out.push_back(std::move(one));
+    }
   } else if (!judged_by_hand) {
     out.push_back(leftover(kind_path, {{"path", job.disk_dir().string()}}));
   }
@@ -113,7 +118,14 @@ awaitable<Performed> remove_leftover(Engine& engine, const schema::Leftover& lef
     auto out = co_await remove_paths(engine, std::move(paths));
     co_return out;
   }
-  co_return not_ours("Leftovers of this kind are not known.", {{"kind", leftover.kind}});
+  // What is in the builder's engine has kinds of its own.
+  if (engine.builder) {
+    auto out = co_await engine.builder->remove(leftover);
+    co_return out;
+  }
+  co_return Performed::failed(Outcome::transient, "builder_absent",
+                              "No builder is configured that could remove it; set backends.smolmachines.builder.",
+                              {{"kind", leftover.kind}});
 }
 
 }  // namespace rebottle::worker::smolmachines

@@ -5,6 +5,7 @@
 
 #include "worker/backends/files.hpp"
 #include "worker/backends/json_access.hpp"
+#include "worker/backends/smolmachines/guest_script.hpp"
 #include "worker/backends/smolmachines/path_archive.hpp"
 #include "worker/backends/smolmachines/steps.hpp"
 #include "worker/backends/text.hpp"
@@ -14,10 +15,10 @@ namespace {
 
 using std::chrono::seconds;
 
-// Arguments: the archive to write, its largest size, absolute paths. Holds all processes still but init, itself and
-// those it descends from, writes the archive inside the machine, lets them go again however it ends, and prints the
-// archive's size. (What an exec prints is cut by the engine after some megabytes, so it is fetched as a file.) Paths
-// that are not there are named on stderr, one a line.
+// After guest_own_processes. Arguments: the archive to write, its largest size, absolute paths. Holds all processes
+// still but init, itself and those it descends from, writes the archive inside the machine, lets them go again however
+// it ends, and prints the archive's size. (What an exec prints is cut by the engine after some megabytes, so it is
+// fetched as a file.) Paths that are not there are named on stderr, one a line.
 constexpr std::string_view save_script = R"sh(
 archive=$1
 max=$2
@@ -26,14 +27,6 @@ held=
 go_on() { [ -z "$held" ] || kill -CONT $held 2>/dev/null; held=; }
 trap go_on EXIT
 trap 'exit 75' HUP INT TERM PIPE
-mine=" 1 $$ "
-up=$$
-while [ "${up:-1}" -gt 1 ] 2>/dev/null; do
-  of=$up
-  up=
-  while read -r key value rest; do [ "$key" = PPid: ] && up=$value; done 2>/dev/null < "/proc/$of/status"
-  mine="$mine$up "
-done
 for place in /proc/[0-9]*; do
   one=${place#/proc/}
   case "$mine" in *" $one "*) continue ;; esac
@@ -146,17 +139,18 @@ awaitable<PathArchive> judge_archive(Engine& engine, const JobView& job, std::fi
   co_return out;
 }
 
-Exec shell(const std::string& machine, std::string_view script, int timeout_s) {
+Exec shell(const std::string& machine, std::string script, int timeout_s) {
   Exec request;
   request.machine = machine;
-  request.command = {"/bin/sh", "-c", std::string(script), "rebottle"};
+  request.command = {"/bin/sh", "-c", std::move(script), "rebottle"};
   request.as_root = true;
   request.timeout = seconds(timeout_s);
   return request;
 }
 
 awaitable<Performed> save_paths(Engine& engine, const JobView& job) {
-  auto request = shell(job.old_machine(), save_script, engine.config.exec_timeout_s);
+  auto request =
+      shell(job.old_machine(), std::string(guest_own_processes).append(save_script), engine.config.exec_timeout_s);
   request.command.push_back(guest_archive(job));
   request.command.push_back(std::to_string(job.snapshot_max_bytes()));
   for (auto& path : kept_paths(job)) request.command.push_back(std::move(path));
@@ -206,7 +200,7 @@ awaitable<Performed> perform_save_paths(Engine& engine, const JobView& job, Dire
   if (error) co_return not_written(error.message());
   auto out = co_await save_paths(engine, job);
   // Whatever came of it, nothing of it stays in the machine, and nothing stays held.
-  auto tidy = shell(job.old_machine(), tidy_script, engine.config.call_timeout_s);
+  auto tidy = shell(job.old_machine(), std::string(tidy_script), engine.config.call_timeout_s);
   tidy.command.push_back(guest_archive(job));
   const auto tidied = co_await exec(engine, std::move(tidy));
   if (out.outcome == Outcome::done && !tidied.succeeded()) out.result["tidied"] = false;
@@ -236,7 +230,7 @@ awaitable<Performed> perform_restore_paths(Engine& engine, const JobView& job, D
   const auto up = co_await bring_up(engine, job.new_machine(), job.old_machine());
   if (up.outcome != Outcome::done) co_return up;
   if (at(manifest, "bytes") != 0) {
-    auto request = shell(job.new_machine(), restore_script, engine.config.exec_timeout_s);
+    auto request = shell(job.new_machine(), std::string(restore_script), engine.config.exec_timeout_s);
     request.input = archive_file(job);
     auto judged = co_await judge_archive(engine, job, archive_file(job));
     if (!judged.problem.empty()) co_return not_trusted(judged.problem);

@@ -22,8 +22,13 @@ using Perform = awaitable<Performed> (*)(Engine&, const JobView&, Direction);
 [[nodiscard]] awaitable<Performed> perform_record(Engine& engine, const JobView& job, Direction direction);
 
 // image_steps.cpp
-[[nodiscard]] awaitable<Observed> observe_import_image(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Performed> perform_import_image(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Observed> observe_current(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Performed> perform_provide_current(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Observed> observe_made_image(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Performed> perform_make_image(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Observed> observe_image_file(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Performed> perform_export_image(Engine& engine, const JobView& job, Direction direction);
 
 // create_step.cpp
 [[nodiscard]] awaitable<Observed> observe_create_new(Engine& engine, const JobView& job, Direction direction);

@@ -132,8 +132,28 @@ TEST_F(ImageFiles, GetOurNameAndNoOther) {
 }
 
 TEST_F(ImageFiles, AreHashedToTheirLastByte) {
-  const auto bytes = write("x.tar", make_archive({file("c.json", "config"), file("manifest.json", manifest)}) + "more");
+  const auto bytes = write(
+      "x.tar",
+      make_archive({file("c.json", "config"), file("a/layer.tar", "layer"), file("manifest.json", manifest)}) + "more");
   EXPECT_EQ(copied("x.tar").sha256, sha256_hex(bytes));
+}
+
+// What an engine wrote that was asked for one image, and broke off or mistook itself.
+TEST_F(ImageFiles, AreProvedToBeTheImageThatWasAskedFor) {
+  const auto whole = make_archive(
+      {file("c.json", "config"), file("a/layer.tar", std::string(5000, 'l')), file("manifest.json", manifest)});
+  write("whole.tar", whole);
+  write("cut.tar", whole.substr(0, 3000) + R"({"message":"no space left on device"})");
+  write("layerless.tar", make_archive({file("c.json", "config"), file("manifest.json", manifest)}));
+  const auto copied_as = [&](const std::string& name, const std::string& id) {
+    return copy_archive(find_image_file({imports()}, name).file, copy(), "rebottle/x:job-1", id).problem;
+  };
+  const auto id = "sha256:" + sha256_hex("config");
+  EXPECT_THAT(copied_as("cut.tar", id), HasSubstr("damaged"));
+  EXPECT_EQ(copied_as("layerless.tar", id), "its manifest names a layer that is not in it");
+  EXPECT_EQ(copied_as("whole.tar", "sha256:" + sha256_hex("another")), "it holds another image");
+  EXPECT_FALSE(std::filesystem::exists(copy())) << "nothing of that gets the name";
+  EXPECT_EQ(copied_as("whole.tar", id), "");
 }
 
 TEST_F(ImageFiles, ThatAreNoArchiveOfOneImageAreRefused) {

@@ -21,7 +21,9 @@
 #include "worker/backends/smolmachines/calls.hpp"
 #include "worker/backends/smolmachines/disks.hpp"
 #include "worker/backends/smolmachines/host.hpp"
+#include "worker/backends/smolmachines/image_file.hpp"
 #include "worker/backends/smolmachines/names.hpp"
+#include "worker/backends/text.hpp"
 
 namespace rebottle::worker::smolmachines {
 namespace {
@@ -94,6 +96,27 @@ TEST(Labels, AreOursAndTheOthersOfTheOldMachine) {
               ElementsAre("--label=io.rebottle.managed-by=rebottle", "--label=io.rebottle.bottle=dev",
                           "--label=io.rebottle.rev=8", "--label=io.rebottle.job=x-9", "--label=io.rebottle.fence=4",
                           "--label=io.rebottle.spec=abcdef012345", "--label=job=nightly", "--label=owner=exo"));
+}
+
+// ---- the index of archives ----
+
+TEST(Archives, AreFoundByWhatTheyHold) {
+  std::string pattern = std::filesystem::temp_directory_path() / "rebottle-index-XXXXXX";
+  const std::filesystem::path folder = ::mkdtemp(pattern.data());
+  std::filesystem::create_directory(folder / "sub");
+  std::ofstream(folder / "sub/one.tar") << "one";
+  std::ofstream(folder / "two.tar") << "two";
+  std::filesystem::create_symlink("two.tar", folder / "a-link.tar");
+  SmolmachinesConfig config;
+  config.import_dirs = {folder / "nowhere", folder};
+  ArchiveIndex index;
+  EXPECT_EQ(index.find(config, sha256_hex("one")), folder / "sub/one.tar");
+  EXPECT_EQ(index.find(config, sha256_hex("two")), folder / "two.tar");
+  EXPECT_EQ(index.find(config, sha256_hex("three")), "");
+  std::ofstream(folder / "two.tar") << "three";
+  EXPECT_EQ(index.find(config, sha256_hex("three")), folder / "two.tar");
+  EXPECT_EQ(index.find(config, sha256_hex("two")), "");
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Environment, KeepsTheEnginesSettingsButNotItsDefaultMachine) {
