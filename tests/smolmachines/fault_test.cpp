@@ -341,6 +341,10 @@ TEST_F(Fault, AnImageThatIsChangedAfterItsImportIsNotUsed) {
   EXPECT_EQ(ended.outcome, Outcome::permanent);
   EXPECT_EQ(ended.reason_code, "image_changed") << ended.message;
   EXPECT_EQ(calls(true), std::vector<std::string>{});
+  // The copy goes, however the job ends.
+  const auto left = backend_->leftovers(driver.context(), State::resolved);
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_NE(left.front().reference.find("images/test-7"), std::string::npos) << left.front().reference;
 }
 
 TEST_F(Fault, MarksThatSomebodyPreparedAreNotTakenForOurs) {
@@ -358,7 +362,7 @@ TEST_F(Fault, AnArchiveThatReachesOutOfThePathsIsNotUnpacked) {
   auto args = image_change();
   args["snapshot"] = {{"paths", {"/home/agent"}}};
   JobDriver driver(io_, *backend_, context(args));
-  driver.stop_after("save_paths");
+  driver.stop_after("stop_old");
   ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test");
   driver.stop_after("");
   const auto archive = config_.work_dir / "paths/test-7/paths.tar";

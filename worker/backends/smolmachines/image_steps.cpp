@@ -93,37 +93,4 @@ awaitable<Performed> perform_export_image(Engine& engine, const JobView& job, Di
   co_return out;
 }
 
-awaitable<Observed> observe_current(Engine& engine, const JobView& job, Direction /*direction*/) {
-  if (!engine.builder) co_return seen_as(World::absent);
-  auto out = co_await engine.builder->observe_current(job.context);
-  co_return out;
-}
-
-awaitable<Performed> perform_provide_current(Engine& engine, const JobView& job, Direction /*direction*/) {
-  if (!engine.builder) co_return no_builder();
-  if (const auto error = make_image_dir(job); !error.empty()) co_return not_imported(error, json::object());
-  const auto present = job.present_image();
-  auto out = co_await engine.builder->provide_current(job.context, present, job.image_dir() / "current.tar");
-  co_return out;
-}
-
-awaitable<Observed> observe_made_image(Engine& engine, const JobView& job, Direction /*direction*/) {
-  if (!engine.builder) co_return seen_as(World::absent);
-  auto out = co_await engine.builder->observe_image(job.context);
-  co_return out;
-}
-
-awaitable<Performed> perform_make_image(Engine& engine, const JobView& job, Direction /*direction*/) {
-  if (!engine.builder) co_return no_builder();
-  auto out = co_await engine.builder->make_image(job.context);
-  co_return out;
-}
-
-awaitable<Performed> perform_export_image(Engine& engine, const JobView& job, Direction /*direction*/) {
-  if (!engine.builder) co_return no_builder();
-  if (const auto error = make_image_dir(job); !error.empty()) co_return not_imported(error, json::object());
-  auto out = co_await engine.builder->export_image(job.context, job.image_file());
-  co_return out;
-}
-
 }  // namespace rebottle::worker::smolmachines
