@@ -37,15 +37,28 @@ class Descriptor {
 
 bool has_open_for_writing(const std::filesystem::path& process, const struct stat& file, bool& readable) {
   std::error_code error;
+  bool hidden = false;
   for (const auto& entry : std::filesystem::directory_iterator(process / "fd", error)) {
     struct stat opened {};
     // The link's own mode says how the file was opened.
     struct stat link {};
-    if (::stat(entry.path().c_str(), &opened) != 0 || ::lstat(entry.path().c_str(), &link) != 0) continue;
+    if (::stat(entry.path().c_str(), &opened) != 0 || ::lstat(entry.path().c_str(), &link) != 0) {
+      hidden = hidden || errno == EACCES || errno == EPERM;
+      continue;
+    }
     if (opened.st_dev == file.st_dev && opened.st_ino == file.st_ino && (link.st_mode & S_IWUSR) != 0) return true;
   }
-  readable = !error || error == std::errc::no_such_file_or_directory;  // it has ended meanwhile
+  const bool ended = error == std::errc::no_such_file_or_directory || error == std::errc::no_such_process;
+  readable = !hidden && (!error || ended);
   return false;
+}
+
+// The owner of /proc/<pid> is root's where a process does not let itself be looked at, so its own word is read.
+bool is_of(const std::filesystem::path& process, uid_t user) {
+  constexpr std::string_view key = "\nUid:\t";
+  const auto status = read_file(process / "status");
+  const auto at = status.find(key);
+  return at != std::string::npos && status.substr(at + key.size()).starts_with(std::to_string(user) + "\t");
 }
 
 // One by one, where no lease can be had. A process that may not be looked at counts if it is the owner's: nobody else
@@ -55,12 +68,11 @@ Writers look_at_processes(const struct stat& file) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
     const auto name = entry.path().filename().string();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    // Init is no machine, and often lets nobody look.
+    if (name.find_first_not_of("0123456789") != std::string::npos || name == "1") continue;
     bool readable = true;
     if (has_open_for_writing(entry.path(), file, readable)) return Writers::some;
-    struct stat process {};
-    if (!readable && ::stat(entry.path().c_str(), &process) == 0 && process.st_uid == file.st_uid)
-      out = Writers::unknown;
+    if (!readable && is_of(entry.path(), file.st_uid)) out = Writers::unknown;
   }
   return error ? Writers::unknown : out;
 }
