@@ -175,6 +175,9 @@ struct JobStatements {
     SELECT j.approval_id, j.run + 1, j.kind, j.backend, j.bottle, j.priority, j.scheduled_at, a.expires_at, :actor,
            json_object('retry_of', j.job_id), :now, :now
     FROM jobs AS j JOIN approvals AS a ON a.approval_id = j.approval_id WHERE j.job_id = :job_id)"};
+  SQLite::Statement unfinished_beside{db, R"(
+    SELECT 1 FROM jobs AS o JOIN jobs AS j ON j.backend = o.backend AND j.bottle = o.bottle
+    WHERE j.job_id = :job_id AND o.finalized_at IS NULL LIMIT 1)"};
   // An undo was not asked for when the change was approved: it does not expire with it.
   SQLite::Statement insert_undo{db, R"(
     INSERT INTO jobs (approval_id, run, kind, backend, bottle, priority, scheduled_at, expires_at, undoes, actor,

@@ -170,7 +170,7 @@ class JobStore {
   // What stands on a bottle, and whether the way back from it is kept.
   [[nodiscard]] virtual Standing standing(const std::string& backend, const std::string& bottle) = 0;
   // A new job that takes the change of `job_id` back; `conflict` unless that is the standing one, what it replaced is
-  // kept for longer than `now`, and no other run of the approval is unfinished. Until the new job ends, nothing that
+  // kept for longer than `now`, and no job of the bottle is unfinished. Until the new job ends, nothing that
   // `job_id` left behind is removed; after its success nothing of it is.
   [[nodiscard]] virtual Result<std::int64_t> undo(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
   // needs_attention → retry, roll_back or resolve: the job gets a new fence, this epoch, attempt 1 and no crashes;

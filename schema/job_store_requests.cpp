@@ -87,11 +87,7 @@ Result<std::int64_t> SqliteJobStore::undo(std::int64_t job_id, const std::string
     if (!found) return StoreErrc::not_found;
     const auto stands = standing(found->approval.backend, found->approval.bottle);
     if (stands.job_id != job_id || !stands.kept_until || *stands.kept_until <= now) return StoreErrc::conflict;
-    {
-      Use row(statements_.newest_run);
-      row.bind(":job_id", job_id);
-      if (!row.next() || !statemachine::is_final(read_job(row).state)) return StoreErrc::conflict;
-    }
+    if (Use(statements_.unfinished_beside).bind(":job_id", job_id).next()) return StoreErrc::conflict;
     Use(statements_.insert_undo).bind(":job_id", job_id).bind(":actor", by).bind(":now", now).run();
     return std::int64_t{connection_.sql().getLastInsertRowid()};
   });

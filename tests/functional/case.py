@@ -120,10 +120,11 @@ class Case(unittest.TestCase):
         """Nothing of ours is left but what the bottle uses."""
         self.worker.wait_drained()
         self.assert_one_agent(bottle)
-        mine = [tag for tag in self.engine.images() if tag.startswith(f"rebottle/{bottle.slug}:")]
+        images = self.engine.images()
+        mine = [tag for tag in images if tag.startswith(f"rebottle/{bottle.slug}:")]
         self.assertLessEqual({tag.split(":")[1].split("-")[0] for tag in mine}, {"current", "job"})
         used = bottle.inspect()["Image"]
-        self.assertEqual([tag for tag in mine if self.engine.images()[tag] != used], [])
+        self.assertEqual([tag for tag in mine if images[tag] != used], [])
         snapshots = self.folder / "snapshots"
         self.assertEqual(sorted(snapshots.rglob("*.tar")) if snapshots.exists() else [], [])
 

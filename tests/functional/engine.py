@@ -172,7 +172,8 @@ class Bottle:
                                   filters=json.dumps({"name": [f"^/{re.escape(self.slug)}"]}))
         for one in listed:
             self.remove_one(f"/containers/{one['Id']}", force=1, v=1)
-        for one in (f"/networks/{self.network}", f"/volumes/{self.volume}"):
+        tags = [tag for tag in self.engine.images() if tag.startswith(f"rebottle/{self.slug}:")]
+        for one in (f"/networks/{self.network}", f"/volumes/{self.volume}", *(f"/images/{tag}" for tag in tags)):
             self.remove_one(one)
 
     def remove_one(self, path, **query):

@@ -19,6 +19,7 @@ POINTS = {
     "build": ("POST /build", 1, False, GOOD),
     "create": ("POST /containers/create", 1, True, GOOD),
     "connect": ("POST /networks/ID/connect", 1, False, GOOD),
+    "record": ("GET /networks/ID", 2, False, GOOD),
     "stop": ("POST /containers/OLD/stop", 1, False, GOOD),
     "stopped": ("POST /containers/OLD/stop", 1, True, GOOD),
     "keep": ("GET /containers/OLD/archive", 1, False, GOOD),
@@ -31,14 +32,23 @@ POINTS = {
     "back at its name": ("POST /containers/OLD/rename", 2, True, BAD),
     "started again": ("POST /containers/OLD/start", 1, True, BAD),
 }
-BEFORE_STOP = ("build", "create", "connect")
+BEFORE_STOP = ("build", "create", "connect", "record")
+# One in each state, both ways.
+SOME = ("build", "record", "stopped", "keep", "started", "verify", "back at its name")
 
 
 def chosen(points):
-    """Each point with its signal: in turn, or by the long form each with both."""
+    """(point, signal): some points with the signals in turn, or by the long form each point with both."""
     if LONG:
         return [(point, signal) for point in points for signal in ("KILL", "TERM")]
-    return [(point, ("KILL", "TERM")[i % 2]) for i, point in enumerate(points)]
+    return [(point, ("KILL", "TERM")[i % 2]) for i, point in enumerate(one for one in points if one in SOME)]
+
+
+def as_read_back(before):
+    """An engine that reads its containers back from disk says [] where it said null."""
+    for key in ("Dns", "DnsOptions", "DnsSearch"):
+        before["HostConfig"][key] = before["HostConfig"][key] or []
+    return before
 
 
 def script(*arguments):
@@ -47,6 +57,7 @@ def script(*arguments):
 
 
 class EngineRestart(unittest.TestCase):
+    longMessage = False
     maxDiff = None
 
     def setUp(self):
@@ -75,7 +86,7 @@ class EngineRestart(unittest.TestCase):
             for lane in entered:
                 lane.kept = bool(failures)
                 lane.__exit__()
-        self.assertEqual(failures, [], "\n".join(failures))
+        self.assertFalse(failures, "\n".join(failures))
 
     def one_restart(self, lanes, point, signal, live_restore):
         failures = []
@@ -94,7 +105,7 @@ class EngineRestart(unittest.TestCase):
                 job_id, job, before = lane.run_job(
                     args, lambda proxy: proxy.spoil(faults.exactly(name), leave, nth))
                 lane.assertEqual(lane.proxy.fired, [(name, nth)])
-                self.judge(lane, point, policy, signal, live_restore, job_id, job, before)
+                self.judge(lane, point, policy, signal, live_restore, job_id, job, as_read_back(before))
             except Exception as error:
                 meeting.abort()
                 failures.append(f"{signal} at {point}, policy {policy}: {error}\n(kept: {lane.folder})")
@@ -137,7 +148,7 @@ class EngineRestart(unittest.TestCase):
         self.check(chosen(point for point, one in POINTS.items() if one[3] is BAD))
 
     def test_with_live_restore(self):
-        self.check(chosen(("build", "stopped", "park", "started", "started again")), True)
+        self.check(chosen(("stopped", "park", "started", "started again")), True)
 
 
 if __name__ == "__main__":

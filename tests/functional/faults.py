@@ -76,11 +76,11 @@ def exactly(name):
 
 # ---- faults: each a function of the exchange ---------------------------------------------------------------------
 
-def status(line, carried_out=False):
+def status(line, carried_out=False, text="a fault of the test"):
     def fault(call):
         if carried_out:
             call.carry_out()
-        call.answer(line, json.dumps({"message": "a fault of the test"}).encode())
+        call.answer(line, json.dumps({"message": text}).encode())
     return fault
 
 
@@ -166,6 +166,16 @@ def endless_header(call):
     call.client.sendall(b"HTTP/1.1 200 OK\r\n")
     while True:
         call.client.sendall(b"X-More: " + b"y" * 1000 + b"\r\n")
+
+
+def endless_log_line(call):
+    """One line, one frame, one JSON text: none of them ends."""
+    call.answer("200 OK", b"", "Transfer-Encoding: chunked")
+    start = b"\x01\0\0\0\xff\xff\xff\xff" if "/build" not in call.target else b'{"stream":"'
+    call.client.sendall(f"{len(start):x}\r\n".encode() + start + b"\r\n")
+    piece = f"{PIECE:x}\r\n".encode() + b"x" * PIECE + b"\r\n"
+    while True:
+        call.client.sendall(piece)
 
 
 def endless_progress(call):

@@ -2,6 +2,7 @@
 # Not here: which trouble, and what may become of a job (the tests).
 import queue
 import shutil
+import sys
 import tempfile
 import threading
 import traceback
@@ -115,6 +116,7 @@ def run_all(work, lanes, **settings):
                         function(lane)
                     except Exception as error:  # whatever it is, the others go on
                         failures.append(f"{name}: {error}\n(kept: {lane.folder})")
+                        print(f"failed: {name}\n  {str(error)[:600]}", file=sys.stderr, flush=True)
                         lane.kept = True
                         lane.proxy.reset()
                         lane.renew()

@@ -18,4 +18,4 @@ def until(check, what, deadline_s=DEADLINE_S, evidence=lambda: ""):
             return value
         if time.monotonic() > end:
             raise Expired(f"after {deadline_s} s still not: {what}\n{evidence()}")
-        time.sleep(0.01)
+        time.sleep(0.05)

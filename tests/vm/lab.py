@@ -15,8 +15,10 @@ FINAL = ("succeeded", "rolled_back", "failed", "cancelled", "rejected_unsupporte
 # What is only slow natively takes this many times as long under TCG, on a machine that others use, too.
 SLOWNESS = {"kvm": 1, "tcg": 10}
 
+# smolvm gives a start up when the host stalls the machine for 30 seconds: it is tried again, more often than usual.
 CONFIG = """[service]
-max_downtime_s = 900
+attempts_max = 20
+max_downtime_s = 1800
 drain_s = 300
 leftover_retry_s = 2
 [backends.docker]

@@ -113,15 +113,6 @@ std::string seal_as(const std::filesystem::path& from, const std::filesystem::pa
   return {};
 }
 
-std::string sync_file_system(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return "cannot open " + path.string() + ": " + std::strerror(errno);
-  std::string error;
-  if (::syncfs(descriptor) != 0) error = "cannot sync " + path.string() + ": " + std::strerror(errno);
-  ::close(descriptor);
-  return error;
-}
-
 std::string read_file(const std::filesystem::path& path) {
   const std::ifstream in(path, std::ios::binary);
   std::ostringstream text;

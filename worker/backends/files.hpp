@@ -56,8 +56,6 @@ class ScratchFile {
 [[nodiscard]] std::string seal_as(const std::filesystem::path& from, const std::filesystem::path& to);
 // Makes a rename in it durable; false with errno set where that failed.
 [[nodiscard]] bool sync_directory(const std::filesystem::path& directory);
-// Makes all that anybody has written to the file system of `path` durable. Blocks. Returns what went wrong.
-[[nodiscard]] std::string sync_file_system(const std::filesystem::path& path);
 // The content of a small file; empty if it cannot be read.
 [[nodiscard]] std::string read_file(const std::filesystem::path& path);
 

@@ -11,7 +11,6 @@
 
 #include "worker/backends/backend.hpp"
 #include "worker/backends/config_keys.hpp"
-#include "worker/backends/image_builder.hpp"
 
 namespace rebottle::worker {
 
@@ -27,11 +26,6 @@ class BackendModule {
   // thread. `private_dir` is the service's own (0700), for what is kept of bottles while they are changed.
   [[nodiscard]] virtual std::unique_ptr<Backend> make(const boost::asio::any_io_executor& executor,
                                                       const std::filesystem::path& private_dir) const = 0;
-  // Its engine as the builder of another backend's images, served as a backend or not; null if it builds none.
-  [[nodiscard]] virtual std::unique_ptr<ImageBuilder> make_builder(const boost::asio::any_io_executor& /*executor*/,
-                                                                   std::string_view /*owner*/) const {
-    return nullptr;
-  }
 };
 
 }  // namespace rebottle::worker

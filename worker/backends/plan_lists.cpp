@@ -27,13 +27,17 @@ std::string text_of(const schema::Leftover& leftover) {
   std::string text = leftover.kind;
   std::ranges::replace(text, '_', ' ');
   const auto reference = json::parse(leftover.reference, nullptr, false);
-  for (const auto* const key : {"name", "tag", "directory", "path"})
+  for (const auto* const key : {"name", "tag", "directory", "path", "mark"})
     if (reference.contains(key) && reference[key].is_string()) return text + " " + reference[key].get<std::string>();
   return text;
 }
 
 void list_leftovers(Plan& plan, const std::vector<schema::Leftover>& leftovers, std::string_view when) {
-  for (const auto& leftover : leftovers) plan.removes.push_back(text_of(leftover) + ", after " + std::string(when));
+  for (const auto& leftover : leftovers) {
+    const auto kept_s = leftover.not_before / 1000;  // what is kept for a while after the end
+    plan.removes.push_back(text_of(leftover) + ", " + (kept_s > 0 ? std::to_string(kept_s) + " s " : "") + "after " +
+                           std::string(when));
+  }
 }
 
 }  // namespace rebottle::worker

@@ -52,7 +52,8 @@ Unfit judge(const Candidate& candidate, Milliseconds now) {
                                                   " stands on the bottle now; undo that one first."
                                             : name + " is undone already."};
   if (!standing.kept_until || *standing.kept_until <= now)
-    return {"not_kept", "What " + name + " replaced is not kept any more; approve a change back instead."};
+    return {"not_kept",
+            "What " + name + " replaced is not kept (keep_old_s in the configuration); approve a change back instead."};
   return {};
 }
 
@@ -94,7 +95,7 @@ awaitable<Requests::Reply> Requests::undo(schema::Request request) {
     const auto now = engine.clock.now();
     const auto made = store.undo(job_id, request.requested_by, now);
     if (made.has_error())
-      store.answer(request.request_id, "refused", "Another job of the same approval is at work; wait for its end.",
+      store.answer(request.request_id, "refused", "Another job of this bottle has not ended; wait for its end.",
                    to_text({{"reason_code", "busy"}}), now);
     else
       store.answer(request.request_id, "done",

@@ -218,25 +218,43 @@ KeptPaths judge_paths(const std::vector<std::string>& paths, const json& contain
   return out;
 }
 
-awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction /*direction*/) {
-  auto found = co_await find_target(engine, job);
-  if (found.refusal.outcome != Outcome::done) co_return found.refusal;
+namespace {
+
+awaitable<Performed> judge_job(Engine& engine, const JobView& job, const TargetFound& found, KeptPaths& paths) {
   const auto expected = judge_expectation(job.context.args, found.target);
   if (expected.outcome != Outcome::done) co_return expected;
   const auto possible = co_await judge_change(engine, job, found.target);
   if (possible.outcome != Outcome::done) co_return possible;
-  const auto paths = judge_paths(job.context.args.snapshot.paths, found.target.container);
+  paths = judge_paths(job.context.args.snapshot.paths, found.target.container);
   if (!paths.problems.empty())
     co_return Performed::failed(Outcome::unsupported, "snapshot_path_unsupported", joined(paths.problems) + ".",
                                 {{"problems", paths.problems}});
   const auto path_count = paths.kept.size();
-  const auto space = co_await judge_space(engine, job, found.target, path_count);
-  if (space.outcome != Outcome::done) co_return space;
+  auto space = co_await judge_space(engine, job, found.target, path_count);
+  co_return space;
+}
+
+}  // namespace
+
+awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction /*direction*/) {
+  auto found = co_await find_target(engine, job);
+  if (found.refusal.outcome != Outcome::done) co_return found.refusal;
+  KeptPaths paths;
+  auto judged = job.undoes() ? judge_undo(engine, job, found) : judge_job(engine, job, found, paths);
+  const auto possible = co_await std::move(judged);
+  if (possible.outcome != Outcome::done) co_return possible;
 
   const auto current = co_await see_image(engine, job.names.tag_current);
   if (current.unclear()) co_return failure(current.reply, "inspect the image " + job.names.tag_current);
   json current_id = current.here() ? at(current.doc, "Id") : json();
-  co_return Performed::done(baseline_of_bottle(job, found, paths, current_id));
+  auto baseline = baseline_of_bottle(job, found, paths, current_id);
+  // What is to be written may depend on what the baseline says of the image.
+  auto known = job.context;
+  known.facts[std::string(effect::admit)] = baseline;
+  const auto override_now = judge_override(engine, JobView(engine.config, known));
+  if (override_now.outcome != Outcome::done) co_return override_now;
+  if (!override_now.result.empty()) baseline["override"] = override_now.result;
+  co_return Performed::done(std::move(baseline));
 }
 
 awaitable<Observed> observe_recorded_admit(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {

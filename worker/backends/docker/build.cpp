@@ -2,6 +2,8 @@
 // asked for. Not here: what is built.
 #include "worker/backends/docker/build.hpp"
 
+#include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -68,6 +70,20 @@ Performed build_refused(const Reply& reply, const Dockerfile& dockerfile, const 
                            {{"error", error}, {"status", reply.status}});
 }
 
+// The registry wants other credentials: asking again gets the same answer.
+bool is_denial(std::string_view message) {
+  constexpr std::array signs = {"no basic auth credentials", "unauthorized", "denied", "forbidden",
+                                "invalid username/password", "http 401"};
+  const auto said = lower_case(message);
+  return std::ranges::any_of(signs, [&](const char* sign) { return said.find(sign) != std::string::npos; });
+}
+
+// Someone has removed an image that the builder was about to go on from, be it by a prune or with the last tag of
+// another job: the next build begins without it.
+bool lost_its_parent(const Performed& failed) {
+  return failed.message.find("unknown parent image ID") != std::string::npos;
+}
+
 // A call whose answer is a stream of lines with the failure inside.
 struct Told {
   Reply reply;
@@ -111,9 +127,12 @@ awaitable<Performed> build(Engine& engine, Build wanted, Print print) {
   call.deadline = std::chrono::seconds(wanted.timeout_s);
   const BuildUnderWay under_way(engine, wanted.mark);
   const auto told = co_await listen(engine, std::move(call), std::move(print));
-  if (told.progress.failed()) co_return build_failed(told.progress);
-  if (!told.reply.succeeded()) co_return build_refused(told.reply, wanted.dockerfile, told.progress, wanted.timeout_s);
-  co_return Performed::done();
+  const auto& [reply, progress] = told;
+  if (!progress.failed() && reply.succeeded()) co_return Performed::done();
+  auto out =
+      progress.failed() ? build_failed(progress) : build_refused(reply, wanted.dockerfile, progress, wanted.timeout_s);
+  if (lost_its_parent(out)) out.outcome = Outcome::transient;
+  co_return out;
 }
 
 awaitable<Performed> pull(Engine& engine, std::string reference, Print print) {
@@ -134,11 +153,13 @@ awaitable<Performed> pull(Engine& engine, std::string reference, Print print) {
   call.deadline = std::chrono::seconds(engine.config.build_timeout_s);
   const auto told = co_await listen(engine, std::move(call), std::move(print));
   const auto& [reply, progress] = told;
-  if (progress.failed() || reply.is(404))
-    co_return Performed::failed(
-        Outcome::permanent, "pull_failed",
-        "Cannot pull " + reference + ": " + (progress.failed() ? progress.error() : reply.message()),
-        {{"images", {reference}}});
+  if (progress.failed() || reply.is(404) || reply.is(500)) {
+    const auto why = progress.failed() ? progress.error() : reply.message();
+    // 500 is the engine's word for whatever a registry said, or did not say in time.
+    const bool again = reply.is(500) && !is_denial(why);
+    co_return Performed::failed(again ? Outcome::transient : Outcome::permanent, "pull_failed",
+                                "Cannot pull " + reference + ": " + why, {{"images", {reference}}});
+  }
   if (!reply.succeeded()) co_return failure(reply, "pull " + reference);
   co_return Performed::done();
 }

@@ -75,10 +75,14 @@ class DockerBackend final : public Backend {
       const auto member = view.of(text(at(dependent, "name")));
       members.push_back({{"container", member.names.container}, {"container_id", member.new_id()}});
     }
-    return {{"container", view.names.container},       {"container_id", view.new_id()},
-            {"image", view.image_reference()},         {"image_id", view.new_image()},
-            {"tag", view.names.tag_current},           {"previous_image_id", view.old_image()},
-            {"change", schema::change_word(job.args)}, {"members", std::move(members)}};
+    return {{"container", view.names.container},
+            {"container_id", view.new_id()},
+            {"image", view.image_reference()},
+            {"image_id", view.new_image()},
+            {"tag", view.names.tag_current},
+            {"previous_image_id", view.old_image()},
+            {"change", view.undoes() ? "undo" : schema::change_word(job.args)},
+            {"members", std::move(members)}};
   }
 
   awaitable<Plan> plan(const JobContext& job) override {

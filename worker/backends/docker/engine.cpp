@@ -94,6 +94,21 @@ awaitable<Seen> see_image(Engine& engine, std::string reference) {
   co_return seen;
 }
 
+awaitable<Seen> see_tag(Engine& engine, std::string tag) {
+  auto seen = co_await see_image(engine, tag);
+  if (!seen.gone()) co_return seen;
+  // Its history is a cheap question beside its place in a list of all images.
+  std::string target = "/images/" + percent_encode_path(tag) + "/history";
+  auto history = co_await see_list(engine, std::move(target));
+  if (history.gone()) co_return seen;
+  if (history.here()) {
+    history.reply.reach = Reach::malformed;
+    history.reply.error = "the engine knows the history of the image " + tag + " but does not find it";
+  }
+  history.sight = Sight::unclear;
+  co_return history;
+}
+
 awaitable<Seen> see_network(Engine& engine, std::string id) {
   std::string target = "/networks/" + percent_encode(id);
   auto seen = co_await see(engine, std::move(target));

@@ -50,6 +50,8 @@ struct Seen {
 [[nodiscard]] awaitable<Seen> see_container(Engine& engine, std::string id, bool with_size = false);
 [[nodiscard]] awaitable<Seen> see_container_named(Engine& engine, std::string name);  // exactly this name
 [[nodiscard]] awaitable<Seen> see_image(Engine& engine, std::string reference);
+// As see_image; gone only if the engine says so twice, and differently.
+[[nodiscard]] awaitable<Seen> see_tag(Engine& engine, std::string tag);
 [[nodiscard]] awaitable<Seen> see_network(Engine& engine, std::string id);
 // All containers with this label, or with any if `label` is empty; running or not.
 [[nodiscard]] awaitable<Seen> list_containers(Engine& engine, std::string label);

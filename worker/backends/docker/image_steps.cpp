@@ -81,27 +81,38 @@ awaitable<Performed> perform_resolve_image(Engine& engine, const JobView& job, D
   co_return out;
 }
 
+namespace {
+
+bool goes_back(const JobView& job, Direction direction) { return direction == Direction::undo || job.undoes(); }
+
+// The image that the tag names after the effect, or after it is taken back; empty: no tag.
+std::string current_after(const JobView& job, Direction direction) {
+  if (direction == Direction::undo) return text(at(job.baseline(), "current_image_id"));
+  return job.undoes() ? text(at(job.model(), "current_image_id")) : job.new_image();
+}
+
+}  // namespace
+
 awaitable<Observed> observe_tag_current(Engine& engine, const JobView& job, Direction direction) {
   const auto seen = co_await see_image(engine, job.names.tag_current);
   if (seen.unclear()) co_return unclear(seen);
   const auto id = seen.here() ? text(at(seen.doc, "Id")) : std::string();
-  const auto before = text(at(job.baseline(), "current_image_id"));
-  if (direction == Direction::undo) {
-    if (id == before || before.empty()) co_return seen_as(id == before ? World::present : World::absent);
-    // An image that someone has removed meanwhile cannot be tagged again; then there is no tag.
-    const auto earlier = co_await see_image(engine, before);
-    if (earlier.unclear()) co_return unclear(earlier);
-    co_return seen_as(earlier.gone() && id.empty() ? World::present : World::absent);
-  }
   json result = {{"image_id", id}, {"tag", job.names.tag_current}};
-  if (id == job.new_image()) co_return Observed{World::present, std::move(result), {}};
+  const auto wanted = current_after(job, direction);
+  if (id == wanted) co_return Observed{World::present, std::move(result), {}};
+  if (goes_back(job, direction) && !wanted.empty() && id.empty()) {
+    // An image that someone has removed meanwhile cannot be tagged again; then there is no tag.
+    const auto earlier = co_await see_image(engine, wanted);
+    if (earlier.unclear()) co_return unclear(earlier);
+    if (earlier.gone()) co_return Observed{World::present, std::move(result), {}};
+  }
   // The tag is ours alone: whatever else it names is replaced.
   co_return seen_as(World::absent);
 }
 
 awaitable<Performed> perform_tag_current(Engine& engine, const JobView& job, Direction direction) {
-  auto wanted = direction == Direction::forward ? job.new_image() : text(at(job.baseline(), "current_image_id"));
-  if (direction == Direction::undo && !wanted.empty()) {
+  auto wanted = current_after(job, direction);
+  if (goes_back(job, direction) && !wanted.empty()) {
     const auto earlier = co_await see_image(engine, wanted);
     if (earlier.unclear()) co_return failure(earlier.reply, "inspect the image that was current before");
     if (earlier.gone()) wanted.clear();

@@ -36,8 +36,9 @@ awaitable<Performed> remove_container(Engine& engine, json container) {
   // v=0: anonymous volumes have gone over to the new container.
   std::string target = "/containers/" + percent_encode(id) + "?v=0&force=0";
   const auto reply = co_await erase(engine, std::move(target));
-  if (reply.succeeded() || reply.is(404)) co_return Performed::done();
-  co_return failure(reply, "remove the container " + name);
+  const auto again = co_await see_container(engine, id);
+  if (again.gone()) co_return Performed::done();
+  co_return failure(reply.succeeded() ? again.reply : reply, "remove the container " + name);
 }
 
 awaitable<Performed> remove_parked(Engine& engine, json reference) {
@@ -111,7 +112,7 @@ awaitable<Performed> remove_build_cache(Engine& engine, json reference) {
 
 awaitable<Performed> remove_tag(Engine& engine, json reference) {
   const auto tag = text(at(reference, "tag"));
-  const auto seen = co_await see_image(engine, tag);
+  const auto seen = co_await see_tag(engine, tag);
   if (seen.unclear()) co_return failure(seen.reply, "inspect the image " + tag);
   if (seen.here()) {
     // An image file carries no label of ours; whether it brought the image was seen when it was loaded.
@@ -123,7 +124,7 @@ awaitable<Performed> remove_tag(Engine& engine, json reference) {
     }
     std::string target = "/images/" + percent_encode_path(tag) + (ours ? "?noprune=0" : "?noprune=1");
     const auto reply = co_await erase(engine, std::move(target));
-    const auto again = co_await see_image(engine, tag);
+    const auto again = co_await see_tag(engine, tag);
     if (!again.gone()) co_return failure(reply.succeeded() ? again.reply : reply, "untag " + tag);
   }
   const auto job_key = text(at(reference, "job"));
@@ -150,6 +151,13 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
   const auto add = [&](std::string_view kind, const json& reference) {
     out.push_back(leftover(engine, kind, reference));
   };
+  // What a change replaced is kept for a while; what an undo replaced is not.
+  const auto keep_ms = job.undoes() ? 0 : std::int64_t{1000} * engine.config.keep_old_s;
+  const auto add_kept = [&](std::string_view kind, const json& reference, bool way_back) {
+    add(kind, reference);
+    out.back().not_before = keep_ms;
+    out.back().way_back = way_back && keep_ms > 0;
+  };
   if (!job.has_fact(effect::admit)) return out;  // nothing was made before the admission
   auto members = job.members();
   std::ranges::reverse(members);  // those that live in another's namespaces before their owner
@@ -157,13 +165,13 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
   for (const auto& member : members) {
     const auto view = job.of(member);
     if (end == State::succeeded)
-      add(kind_parked, {{"container_id", view.old_id()}, {"name", view.names.parked}});
-    else
+      add_kept(kind_parked, {{"container_id", view.old_id()}, {"name", view.names.parked}}, true);
+    else if (!job.undoes())
       add(kind_created,
           {{"name", view.names.created}, {"job", job.context.job_key}, {"settled", end == State::resolved}});
   }
   if (end == State::succeeded) {
-    for (const auto& tag : at(job.baseline(), "earlier_tags")) add(kind_tag, {{"tag", tag}});
+    for (const auto& tag : at(job.baseline(), "earlier_tags")) add_kept(kind_tag, {{"tag", tag}}, false);
   } else if (job.builds()) {
     add(kind_tag, {{"tag", job.names.tag_job}, {"job", job.context.job_key}});
   } else if (job.imports()) {
@@ -171,7 +179,22 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
   }
   if (job.builds() && builder_of(engine.config) == Builder::classic)
     add(kind_build_cache, {{"mark", build_mark(job.context)}});
-  for (const auto& member : members) add(kind_tag, {{"tag", job.of(member).names.tag_previous}});
+  for (const auto& member : members) {
+    const auto view = job.of(member);
+    if (end == State::succeeded)
+      add_kept(kind_tag, {{"tag", view.names.tag_previous}}, false);
+    else
+      add(kind_tag, {{"tag", view.names.tag_previous}});
+  }
+  // The undone job's leftovers are withdrawn, since what was parked is in use again; these of them go all the same.
+  if (end == State::succeeded && job.undoes()) {
+    const auto context = job.undone();
+    const JobView undone(engine.config, context);
+    for (const auto& member : undone.members()) add(kind_tag, {{"tag", undone.of(member).names.tag_previous}});
+    if (undone.builds() && builder_of(engine.config) == Builder::classic)
+      add(kind_build_cache, {{"mark", build_mark(context)}});
+    add(kind_files, {{"directory", context.job_key}});
+  }
   // After a settlement by hand the kept files may be the only copy of what the agent had: a person removes them.
   if (end != State::resolved) add(kind_files, {{"directory", job.context.job_key}});
   return out;

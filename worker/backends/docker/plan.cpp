@@ -17,7 +17,8 @@ awaitable<Plan> make_plan(Engine& engine, JobContext job) {
   job.facts[std::string(effect::admit)] = std::move(admitted.result);
   const JobView view(engine.config, job);
   list_effects(plan, [&](State step) { return effects_of(engine, view, step); });
-  for (const auto& dependent : at(view.baseline(), "members"))
+  const json members = view.undoes() ? json::array() : at(view.baseline(), "members");
+  for (const auto& dependent : members)
     plan.changes.push_back("what " + text(at(dependent, "name")) +
                            " wrote outside of its volumes does not go over to the recreated one");
   list_leftovers(plan, leftovers_of(engine, view, State::succeeded), "success");
@@ -27,6 +28,8 @@ awaitable<Plan> make_plan(Engine& engine, JobContext job) {
       "what is on tmpfs mounts is lost with the stop",
       "what the changed agent writes to volumes and bind mounts stays after a roll-back",
   };
+  if (view.undoes())
+    plan.irreversible.emplace_back("what the changed containers wrote outside of volumes is lost after success");
   list_skipped_paths(plan, view.baseline());
   plan.detail = {{"container_id", view.old_id()},
                  {"image_id", view.old_image()},

@@ -72,7 +72,9 @@ awaitable<Performed> judge_member(Engine& engine, const JobView& job, const json
   const auto own = co_await see_new(engine, job);
   if (own.seen.unclear()) co_return own.wrong;
   if (!own.seen.here()) diff.push_back({{"field", "container " + job.names.created}, {"now", own.wrong.message}});
-  if (own.seen.here() && has_been_started(own.seen.doc))
+  // What was parked has run before.
+  const bool started = job.undoes() ? at(own.seen.doc, "State", "Running") == true : has_been_started(own.seen.doc);
+  if (own.seen.here() && started)
     diff.push_back({{"field", "container " + job.names.created}, {"now", "started by someone else"}});
   const auto in_the_way = co_await see_container_named(engine, job.names.parked);
   if (in_the_way.unclear()) co_return failure(in_the_way.reply, "look for a container " + job.names.parked);

@@ -240,4 +240,10 @@ std::string move_over(const std::filesystem::path& from, const std::filesystem::
   return {};
 }
 
+std::string sync_file_system(const std::filesystem::path& path) {
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) return failed("open", path);
+  return ::syncfs(descriptor.get()) == 0 ? std::string() : failed("sync", path);
+}
+
 }  // namespace rebottle::worker::smolmachines

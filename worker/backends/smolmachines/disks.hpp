@@ -43,4 +43,7 @@ struct DiskUse {
 [[nodiscard]] std::string move_over(const std::filesystem::path& from, const std::filesystem::path& to,
                                     const std::vector<std::string>& names);
 
+// Makes durable what anybody has written to the file system of `path`. Returns what went wrong; empty if nothing.
+[[nodiscard]] std::string sync_file_system(const std::filesystem::path& path);
+
 }  // namespace rebottle::worker::smolmachines

@@ -1,7 +1,7 @@
 // The last look before the bottle is touched: drift ends the job, and all that was prepared is made durable.
 // Not here: the baseline itself (admission.cpp).
-#include "worker/backends/files.hpp"
 #include "worker/backends/json_access.hpp"
+#include "worker/backends/smolmachines/disks.hpp"
 #include "worker/backends/smolmachines/steps.hpp"
 #include "worker/backends/smolmachines/target.hpp"
 

@@ -13,7 +13,7 @@ namespace {
 
 class SmolmachinesModule final : public BackendModule {
  public:
-  explicit SmolmachinesModule(std::vector<const BackendModule*> builders) : builders_(std::move(builders)) {}
+  explicit SmolmachinesModule(std::vector<const BuilderModule*> builders) : builders_(std::move(builders)) {}
 
   [[nodiscard]] std::string_view name() const override { return "smolmachines"; }
   [[nodiscard]] config::Keys keys() override { return keys_of(config_); }
@@ -34,12 +34,12 @@ class SmolmachinesModule final : public BackendModule {
 
  private:
   // The one that the configuration names; null if it names none.
-  [[nodiscard]] const BackendModule* builder() const {
-    const auto found = std::ranges::find(builders_, config_.builder, &BackendModule::name);
+  [[nodiscard]] const BuilderModule* builder() const {
+    const auto found = std::ranges::find(builders_, config_.builder, &BuilderModule::name);
     return found == builders_.end() ? nullptr : *found;
   }
 
-  std::vector<const BackendModule*> builders_;
+  std::vector<const BuilderModule*> builders_;
   SmolmachinesConfig config_;
 };
 
@@ -69,7 +69,7 @@ config::Keys keys_of(SmolmachinesConfig& to) {
   };
 }
 
-std::unique_ptr<BackendModule> smolmachines_module(std::vector<const BackendModule*> builders) {
+std::unique_ptr<BackendModule> smolmachines_module(std::vector<const BuilderModule*> builders) {
   return std::make_unique<SmolmachinesModule>(std::move(builders));
 }
 
