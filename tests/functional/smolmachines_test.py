@@ -131,8 +131,9 @@ class Smolmachines(unittest.TestCase):
         job = self.worker.wait_final("planned")
         self.assertEqual(job["state"], "succeeded", job["message"])
         told = " ".join(row["data"] for row in self.worker.history(job_id))
-        for name in ("dev-1-r1", f"{self.folder}/snapshots/smolmachines/images/",
-                     f"{self.folder}/snapshots/smolmachines/specs/dev-1-r1.json"):
+        key = f"{self.worker.sql('SELECT instance_id FROM instance')[0]['instance_id']}-{job_id}"
+        for name in ("dev-1-r1", f"{self.folder}/snapshots/smolmachines/images/{key}/image.tar",
+                     f"{self.folder}/snapshots/smolmachines/specs/{key}.json"):
             self.assertIn(name, told)
         current = json.loads(self.worker.sql("SELECT current FROM bottles_view")[0]["current"])
         self.assertEqual((current["machine"], current["rev"]), ("dev-1-r1", 1))

@@ -2,7 +2,10 @@
 // Not here: which machine it is (target.cpp), how it was made (spec_source.cpp).
 #include <algorithm>
 #include <array>
+#include <stdexcept>
 
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "worker/backends/json_access.hpp"
@@ -92,8 +95,16 @@ awaitable<Performed> judge_build(Engine& engine, const JobView& job, std::string
 awaitable<Performed> judge_change(Engine& engine, const JobView& job, std::string image) {
   const auto& change = job.context.args.change;
   if (std::holds_alternative<schema::Args::Commands>(change)) co_return Performed::done();
-  if (const auto* file = std::get_if<schema::Args::ImageFile>(&change))
-    co_return judge_image_file(engine.config, *file);
+  if (const auto* file = std::get_if<schema::Args::ImageFile>(&change)) {
+    Performed found;
+    std::function<std::string()> work = [&config = engine.config, &found, file = *file] {
+      found = judge_image_file(config, file);
+      return std::string();
+    };
+    const auto none = co_await on_thread(engine.reading, std::move(work));
+    static_cast<void>(none);
+    co_return found;
+  }
   auto judged = co_await judge_build(engine, job, std::move(image));
   co_return judged;
 }
@@ -148,9 +159,8 @@ Paths judge_paths(const std::vector<std::string>& paths, const Spec& spec) {
   return out;
 }
 
-Performed judge_space(const SmolmachinesConfig& config, std::int64_t bytes) {
+Performed judge_space_in(const std::string& directory, std::int64_t bytes) {
   struct statvfs space {};
-  const auto directory = config.work_dir.string();
   if (::statvfs(directory.c_str(), &space) != 0)
     return Performed::failed(Outcome::permanent, "work_dir_unusable", "The directory " + directory + " cannot be used.",
                              {{"path", directory}});
@@ -161,6 +171,31 @@ Performed judge_space(const SmolmachinesConfig& config, std::int64_t bytes) {
                            "Too little space in " + directory + ": " + std::to_string(free) + " bytes free, " +
                                std::to_string(needed) + " needed.",
                            {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
+}
+
+// For so many bytes of ours, and so many of the engine's own: often on the same file system.
+Performed judge_space(const SmolmachinesConfig& config, std::int64_t ours, std::int64_t engines) {
+  struct stat mine {};
+  struct stat other {};
+  const bool same = ::stat(config.work_dir.c_str(), &mine) == 0 &&
+                    ::stat(config.engine_state_dir.c_str(), &other) == 0 && mine.st_dev == other.st_dev;
+  auto out = judge_space_in(config.work_dir.string(), same ? ours + engines : ours);
+  if (out.outcome == Outcome::done && !same) out = judge_space_in(config.engine_state_dir.string(), engines);
+  return out;
+}
+
+// Nothing in the machine can have known it.
+std::string drawn_word() {
+  std::array<unsigned char, 16> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    throw std::runtime_error("the system gives no random bytes");
+  static constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (const auto byte : bytes) {
+    out += digits[byte >> 4U];
+    out += digits[byte & 15U];
+  }
+  return out;
 }
 
 // In the same machine: its disks are what is kept, and they must be ones that can be copied by themselves.
@@ -181,14 +216,15 @@ awaitable<Performed> admit_in_place(Engine& engine, std::string machine) {
                             {{"machine", machine}, {"problem", problem}});
     bytes += real_size(place.path / name);
   }
-  auto space = judge_space(engine.config, bytes);
+  // The changed disks make room for the copies, but a machine whose disks have no room to grow does not come up.
+  auto space = judge_space(engine.config, bytes, 0);
   if (space.outcome != Outcome::done) co_return space;
   json result = {{"data_dir", place.path.string()}, {"disks", names}, {"disk_bytes", bytes}};
   co_return Performed::done(std::move(result));
 }
 
 // A machine beside it: made from the same settings, so they must be known.
-Performed admit_beside(const Engine& engine, const JobView& job, const Target& target) {
+Performed admit_beside(const Engine& engine, const JobView& job, const Target& target, std::int64_t bytes) {
   const auto found = find_spec(engine.config, job, target.machine);
   if (!found.spec) return found.refusal;
   if (found.refusal.outcome != Outcome::done) return found.refusal;
@@ -206,7 +242,8 @@ Performed admit_beside(const Engine& engine, const JobView& job, const Target& t
   if (!valid_machine_name(new_machine))
     return unsupported("name_too_long", "\"" + new_machine + "\" would be too long for a machine's name.",
                        {{"machine", new_machine}});
-  auto space = judge_space(engine.config, image_file_size(engine.config, job.context.args));
+  // The engine keeps the archive and unpacks it.
+  auto space = judge_space(engine.config, bytes, 2 * bytes);
   if (space.outcome != Outcome::done) return space;
   return Performed::done({{"new_machine", new_machine},
                           {"new_rev", target.next_rev},
@@ -229,12 +266,14 @@ awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction
   const auto name = text(at(target.machine, "name"));
   Performed out;
   if (job.makes_machine()) {
-    out = admit_beside(engine, job, target);
+    const json& bytes = at(possible.result, "image_bytes");
+    out = admit_beside(engine, job, target, bytes.is_null() ? 0 : bytes.get<std::int64_t>());
   } else {
     auto in_place = co_await admit_in_place(engine, name);
     out = std::move(in_place);
     out.result["new_machine"] = name;
     out.result["new_rev"] = target.rev;
+    out.result["mark"] = drawn_word();
   }
   if (out.outcome != Outcome::done) co_return out;
   out.result.update(possible.result);

@@ -60,7 +60,7 @@ std::string what_export(const JobView& job) {
   return "export the image from " + builder(job) + " to " + job.image_file().string();
 }
 std::string what_create(const JobView& job) {
-  return "create " + changed(job) + ", its settings kept in " + job.spec_file(job.new_machine()).string();
+  return "create " + changed(job) + ", its settings kept in " + job.spec_file(job.context.job_key).string();
 }
 std::string what_record(const JobView& job) { return "look at " + machine(job) + " for drift"; }
 std::string what_save(const JobView& job) {
@@ -76,7 +76,7 @@ std::string what_restore(const JobView& job) {
   return "put the kept paths into " + changed(job) + " and start it again";
 }
 std::string what_run(const JobView& job) {
-  return "run the approved commands once in " + machine(job) + ", with marks in " + job.mark_dir();
+  return "run the approved commands once in " + machine(job) + ", with marks in " + std::string(mark_root);
 }
 std::string what_verify(const JobView& job) { return "verify " + changed(job); }
 std::string what_verify_old(const JobView& job) { return "prove that " + machine(job) + " is as it was"; }

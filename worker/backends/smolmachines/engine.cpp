@@ -124,11 +124,13 @@ awaitable<Answer> exec(Engine& engine, Exec request) {
   co_return answer;
 }
 
-awaitable<Answer> copy_out(Engine& engine, std::string machine, std::string from, std::string to) {
+awaitable<Answer> copy_out(Engine& engine, std::string machine, std::string from, std::string to,
+                           std::uint64_t bytes_max) {
   Call call;
   call.words = {"machine", "cp", machine + ":" + from, std::move(to)};
   call.machine = std::move(machine);
   call.deadline = seconds(engine.config.exec_timeout_s);
+  call.file_max = bytes_max;
   auto answer = co_await engine.calls.run(std::move(call));
   co_return answer;
 }
@@ -219,9 +221,18 @@ awaitable<AtRest> look_at_rest(Engine& engine, std::string name) {
     out.detail = "the data directory of " + name + ": " + place.answer.error;
     co_return out;
   }
-  const auto open = open_disk(place.path);
-  out.rest = open.empty() ? Rest::down : Rest::running;
-  if (!open.empty()) out.detail = "a virtual machine of " + name + " still has " + open + " open";
+  const auto use = disk_use(place.path);
+  switch (use.writers) {
+    case Writers::none: out.rest = Rest::down; break;
+    case Writers::some:
+      out.rest = Rest::running;
+      out.detail = "a virtual machine of " + name + " still has " + use.disk + " open";
+      break;
+    case Writers::unknown:
+      out.detail = "whether a virtual machine of " + name + " still has " + use.disk + " open cannot be told; the " +
+                   "service must run as the owner of the disks, or with CAP_LEASE";
+      break;
+  }
   co_return out;
 }
 

@@ -22,7 +22,7 @@ struct Engine {
   std::unique_ptr<ImageBuilder> builder;  // null: nobody builds images for us
   ArchiveIndex archives{};
   boost::asio::thread_pool disk{1};     // for copies and syncs, which would hold the logic thread up
-  boost::asio::thread_pool reading{1};  // for the index, which would hold those up
+  boost::asio::thread_pool reading{1};  // for images, which would hold those up: a bottle that is down waits for them
 };
 
 // All machines of the state directory, as `machine ls --json` shows them.
@@ -50,8 +50,9 @@ struct Exec {
 };
 // What a command prints is kept up to a bound that is above the engine's own.
 [[nodiscard]] awaitable<Answer> exec(Engine& engine, Exec request);
-// Fetches a file of a running machine.
-[[nodiscard]] awaitable<Answer> copy_out(Engine& engine, std::string machine, std::string from, std::string to);
+// Fetches a file of a running machine, up to so many bytes: what it is then is the guest's choice alone.
+[[nodiscard]] awaitable<Answer> copy_out(Engine& engine, std::string machine, std::string from, std::string to,
+                                         std::uint64_t bytes_max);
 
 // How many processes run in the machine beside its init and the question itself: the workload and what it started. A
 // machine runs on without them, so they are asked for. Fails with `shell_missing` where nothing can be asked.

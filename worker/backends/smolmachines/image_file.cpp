@@ -57,20 +57,15 @@ Performed judge_image_file(const SmolmachinesConfig& config, const schema::Args:
                              "args.change.image.file: no directory of images is configured; set "
                              "backends.smolmachines.import_dirs.",
                              {{"field", "change.image.file"}, {"missing", "import_dirs"}});
-  if (!locate(config, file.file).empty()) return Performed::done();
+  std::error_code error;
+  const auto found = locate(config, file.file);
+  const auto bytes = std::filesystem::file_size(found, error);
+  if (!found.empty() && !error) return Performed::done({{"image_bytes", bytes}});
   std::vector<std::string> directories;
   for (const auto& directory : config.import_dirs) directories.push_back(directory.string());
   return Performed::failed(Outcome::permanent, "image_absent",
                            "There is no file " + file.file + " in the configured import_dirs.",
                            {{"file", file.file}, {"import_dirs", directories}});
-}
-
-std::int64_t image_file_size(const SmolmachinesConfig& config, const schema::Args& args) {
-  const auto* file = std::get_if<schema::Args::ImageFile>(&args.change);
-  if (file == nullptr) return 0;
-  std::error_code error;
-  const auto size = std::filesystem::file_size(locate(config, file->file), error);
-  return error ? 0 : static_cast<std::int64_t>(size);
 }
 
 std::string import_image_file(const SmolmachinesConfig& config, const schema::Args::ImageFile& file,
@@ -90,6 +85,15 @@ std::string import_image_file(const SmolmachinesConfig& config, const schema::Ar
     return file.file + " has the sha256 " + found + ", not the approved " + file.sha256;
   }
   return writer.seal() ? std::string() : writer.error();
+}
+
+std::string file_sha256(const std::filesystem::path& file) {
+  Sha256 hash;
+  const auto error = read_through(file, [&hash](std::string_view bytes) {
+    hash.add(bytes.data(), bytes.size());
+    return std::string();
+  });
+  return error.empty() ? hash.hex() : std::string();
 }
 
 std::filesystem::path ArchiveIndex::find(const SmolmachinesConfig& config, std::string_view sha256) {

@@ -33,6 +33,9 @@ inline constexpr std::string_view verify_new = "verify_new";
 inline constexpr std::string_view verify_old = "verify_old";
 }  // namespace effect
 
+// Inside a machine: the directory of all marks.
+inline constexpr std::string_view mark_root = "/var/lib/rebottle";
+
 // The bottle's machine before our first change, by configuration alone.
 [[nodiscard]] std::string base_name(const SmolmachinesConfig& config, std::string_view bottle);
 
@@ -58,6 +61,7 @@ class JobView {
   [[nodiscard]] bool needs_current() const;          // a Dockerfile that begins at the present image
   [[nodiscard]] PresentImage present_image() const;  // as admitted
   [[nodiscard]] std::string built_image() const;     // the builder's id of the image that was built or resolved
+  [[nodiscard]] const json& image_fact() const;      // of the archive: {file, bytes, sha256}
   [[nodiscard]] std::string base() const;            // machines of the bottle are called so, or so and a revision
   [[nodiscard]] std::string old_machine() const;     // as admitted; before that, as recorded or configured
   [[nodiscard]] std::string new_machine() const;     // the same one where none is made; empty before the admission
@@ -69,11 +73,13 @@ class JobView {
   // Places below the work directory.
   [[nodiscard]] std::filesystem::path image_dir() const;  // of this job's image
   [[nodiscard]] std::filesystem::path image_file() const { return image_dir() / "image.tar"; }
-  [[nodiscard]] std::filesystem::path spec_file(std::string_view machine) const;
+  // Of the settings of the one machine that a job made. A machine's name is given again when it is free; a job's never.
+  [[nodiscard]] std::filesystem::path spec_file(std::string_view job_key) const;
   [[nodiscard]] std::filesystem::path disk_dir() const;  // of this job's copies
   [[nodiscard]] std::filesystem::path path_dir() const;  // of this job's saved paths
-  // Inside the machine: where the commands leave their marks.
-  [[nodiscard]] std::string mark_dir() const { return "/var/lib/rebottle/" + context.job_key; }
+  // Inside the machine: where the commands leave their marks. Part of it is drawn by the admission, so that nothing in
+  // the machine can have prepared it.
+  [[nodiscard]] std::string mark_dir() const;
 
  private:
   const SmolmachinesConfig& config_;
