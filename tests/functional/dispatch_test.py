@@ -67,8 +67,13 @@ class Dispatch(Case):
     def setUp(self):
         super().setUp()
         self.machines = Machines(self.folder)
-        self.addCleanup(self.machines.remove)
         self.machines.make("vm-1")
+
+    def clean_up(self):
+        code = self.worker.stop()  # before its machines are taken away
+        self.machines.remove()
+        super().clean_up()
+        self.assertEqual(code, 0, "rebottled's exit code after SIGTERM")
 
     def ended(self, approval, bottle, change, backend, kind, reason):
         """The job at its end. A backend that does not say within seconds whether it has the bottle counts as a no, and
