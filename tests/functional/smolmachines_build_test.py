@@ -19,12 +19,17 @@ class SmolmachinesBuild(Case):
     def setUp(self):
         super().setUp()
         self.machines = Machines(self.folder)
-        self.addCleanup(self.machines.remove)
         self.machines.make("vm-1")
         self.proxy = faults.FaultProxy(self.folder / "fault.sock", self.engine.path)
         self.proxy.__enter__()
         self.addCleanup(self.proxy.__exit__)
         self.worker = Worker(self.folder, self.proxy.path, self.machines.section(builder="docker"))
+
+    def clean_up(self):
+        code = self.worker.stop()  # before its machines are taken away
+        self.machines.remove()
+        super().clean_up()
+        self.assertEqual(code, 0, "rebottled's exit code after SIGTERM")
 
     def builds(self):
         return [call for call in self.proxy.calls if call[0] == "POST /build"]
