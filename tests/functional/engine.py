@@ -22,7 +22,7 @@ while :; do sleep 1000 & wait $!; done
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("engine", timeout=60)
+        super().__init__("engine", timeout=300)  # a loaded machine, not a hanging engine
         self.path = path
 
     def connect(self):

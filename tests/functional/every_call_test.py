@@ -9,7 +9,7 @@ from lane import run_all
 LONG = os.environ.get("REBOTTLE_LONG_TESTS") == "ON"  # the whole product of calls and faults
 LANES = 3
 TOGETHER = 12  # faults in one job
-SERVICE = {"attempts_max": 20, "pause_max_ms": 200}
+SERVICE = {"attempts_max": 40, "pause_max_ms": 200, "max_downtime_s": 900}
 BUILD = "POST /build"
 OTHERS = "GET /containers/ID/json"  # as many of them as there are other containers on the engine
 PROBE = ("GET /_ping", "GET /version")  # before a job's turn: an engine that does not answer them is an absent one

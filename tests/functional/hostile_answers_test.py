@@ -11,7 +11,7 @@ from lane import UNTOUCHED, run_all
 MEMORY_MAX_KIB = 60 << 10
 # Time enough for a loaded machine.
 LANES = 4
-SERVICE = {"attempts_max": 10}
+SERVICE = {"attempts_max": 40, "pause_max_ms": 500, "max_downtime_s": 900}
 DOCKER = {"call_timeout_s": 5, "stop_timeout_s": 2, "stable_s": 0}
 IMPATIENT = {"limits": {"build_timeout_s": 5}, "verify": {"exec": ["true"], "stable_s": 0, "timeout_s": 8}}
 

@@ -61,7 +61,7 @@ class Lane(Case):
         made.write("/home/agent/notes", "what the agent knows")
         self.current = made
 
-    def run_job(self, args, spoil=lambda proxy: None, deadline_s=180):
+    def run_job(self, args, spoil=lambda proxy: None, deadline_s=600):
         """One job from approval to the last leftover. Returns it with its calls as `calls`, and the state before."""
         bottle = self.current
         before = bottle.inspect()
