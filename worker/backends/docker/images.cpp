@@ -46,7 +46,7 @@ awaitable<ImageArchive> copy_on_disk_thread(const ImageFile& from, std::filesyst
 awaitable<ImageArchive> copied(Engine& engine, const ImageFile& from, std::filesystem::path to, std::string tag,
                                std::string config_id = {}) {
   auto work = copy_on_disk_thread(from, std::move(to), std::move(tag), std::move(config_id));
-  auto out = co_await boost::asio::co_spawn(engine.disk, std::move(work), boost::asio::use_awaitable);
+  auto out = co_await boost::asio::co_spawn(engine.reading, std::move(work), boost::asio::use_awaitable);
   co_return out;
 }
 
