@@ -184,7 +184,7 @@ TEST_F(DockerMembers, ASideContainerThatGoesDownIsSeenByBothProofs) {
   backend = another_backend();
   start_bottle();
   auto one = whole_job();
-  run_until(one, "record");
+  run_until(one, "stop_old");
   call("POST", "/containers/" + side + "/stop?t=5");
   const auto failed = one.run_all();
   EXPECT_EQ(one.failed_at(), "verify_new");
@@ -208,7 +208,7 @@ TEST_F(DockerMembers, AHealthySideContainerMustStayHealthy) {
   const auto health = [&] { return text(at(at(inspect(side), "State", "Health"), "Status")); };
   poll_until([&] { return health() == "healthy"; });
   auto one = whole_job();
-  run_until(one, "record");
+  run_until(one, "stop_old");
   run_inside(side, {"touch", "/ill"});
   poll_until([&] { return health() == "unhealthy"; });
   const auto failed = one.run_all();
