@@ -159,6 +159,10 @@ def main():
     parser.add_argument("--dir", default=None)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.jobs < 1:
+        parser.error("--jobs must be at least 1")
+    if not (Path(options.bin) / "rebottled").exists():
+        parser.error(f"there is no {options.bin}/rebottled: build it (cmake --build --preset release), or give --bin")
     with tempfile.TemporaryDirectory(prefix="rebottle-bench-", dir=options.dir) as folder:
         found = measure(options.bin, folder, options.jobs)
     if options.json:

@@ -1,5 +1,5 @@
 // JSON text read strictly: what one reader sees, every reader sees. Duplicate keys, bad UTF-8, NUL and great depth
-// are errors with the path to the place. Private to schema/. Not here: what the values mean (args.cpp).
+// are errors with the path to the place. Not here: what the values mean (args.cpp, worker/engine/requests.cpp).
 #pragma once
 
 #include <string>

@@ -40,7 +40,9 @@ Connection::Connection(const std::filesystem::path& path, Access access, int bus
       sqlite3_db_config(sql_.getHandle(), option, 0, nullptr);
     sql_.exec(
         "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA recursive_triggers = ON;"
-        "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;");
+        "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
+        // Below the bound of checkpoint(), which goes by the file's size.
+        "PRAGMA journal_size_limit = 800000;");
   });
 }
 

@@ -18,6 +18,7 @@ class StoreCategory final : public boost::system::error_category {
       case StoreErrc::not_found: return "there is no such row";
       case StoreErrc::ownership_lost: return "the job is not what its owner believed; stop touching the bottle";
       case StoreErrc::target_held: return "another unfinished job holds the target";
+      case StoreErrc::frozen: return "a freeze keeps the job from being claimed or stopped";
       case StoreErrc::conflict: return "the request contradicts what is recorded";
     }
     return "unknown store error";

@@ -31,21 +31,23 @@ struct JobStatements {
   SQLite::Statement epoch{db, "SELECT * FROM epochs WHERE epoch_id = :epoch_id"};
   SQLite::Statement newest_epoch{db, "SELECT max(epoch_id) AS epoch_id FROM epochs"};
 
-  // The backends with a free slot are :open, all that the caller named are :listed. Order of the claim.
-  SQLite::Statement claimable{db, select_job + R"(
-    WHERE j.state = 'queued' AND j.scheduled_at <= :now
+  // Each bottle's first due job, unless something is in its way: one pass over the queue, whatever is in it, and
+  // nothing of a job's payload. The backends with a free slot are :open, all that the caller named are :listed.
+  SQLite::Statement claimable{db, R"(
+    SELECT j.job_id, j.backend
+    FROM (SELECT job_id, backend, bottle, priority, scheduled_at,
+                 row_number() OVER (PARTITION BY backend, bottle ORDER BY priority, scheduled_at, job_id) AS turn
+          FROM jobs INDEXED BY jobs_turns WHERE state = 'queued' AND scheduled_at <= :now) AS j
+    WHERE j.turn = 1
       AND (j.backend IN (SELECT value FROM json_each(:open))
            OR (j.backend NOT IN (SELECT value FROM json_each(:listed))
                AND j.backend NOT IN (SELECT backend FROM capabilities)))
       AND NOT EXISTS (SELECT 1 FROM freezes AS f
                       WHERE f.lifted_at IS NULL AND f.backend IN ('', j.backend) AND f.bottle IN ('', j.bottle)
                         AND (f.expires_at IS NULL OR f.expires_at > :now))
-      AND NOT EXISTS (SELECT 1 FROM jobs AS o
-                      WHERE o.backend = j.backend AND o.bottle = j.bottle AND o.finalized_at IS NULL
-                        AND o.job_id <> j.job_id
-                        AND (o.state <> 'queued'
-                             OR (o.scheduled_at <= :now AND (o.priority, o.scheduled_at, o.job_id)
-                                                          < (j.priority, j.scheduled_at, j.job_id))))
+      AND NOT EXISTS (SELECT 1 FROM jobs AS h
+                      WHERE h.backend = j.backend AND h.bottle = j.bottle AND h.finalized_at IS NULL
+                        AND h.state <> 'queued')
     ORDER BY j.priority, j.scheduled_at, j.job_id)"};
   SQLite::Statement next_due{db, R"(
     SELECT min(due) AS due FROM (
@@ -76,10 +78,11 @@ struct JobStatements {
       reason_code = :reason_code, message = :message, detail = :detail, finalized_at = :now, updated_at = :now
     WHERE job_id = :job_id AND state = 'queued')"};
 
-  SQLite::Statement orphans{db, select_job + R"(
-    WHERE j.state IN ('prepare', 'snapshot', 'stop', 'apply', 'restart', 'verify', 'rollback')
-      AND j.epoch_id <> :epoch_id
-    ORDER BY j.job_id)"};
+  // The index is named because the planner would rather read every job that there ever was.
+  SQLite::Statement working{db, R"(
+    SELECT job_id, epoch_id FROM jobs INDEXED BY jobs_held
+    WHERE finalized_at IS NULL AND state <> 'queued' AND state <> 'needs_attention'
+    ORDER BY job_id)"};
   SQLite::Statement job{db, select_job + "WHERE j.job_id = :job_id"};
   SQLite::Statement journal{db, "SELECT * FROM intents WHERE job_id = :job_id ORDER BY position"};
 
@@ -155,7 +158,10 @@ struct JobStatements {
     UPDATE leftovers SET tries = tries + 1, last_error = :error, not_before = :next_try
     WHERE leftover_id = :leftover_id AND removed_at IS NULL)"};
 
-  SQLite::Statement pending_requests{db, "SELECT * FROM requests WHERE answered_at IS NULL ORDER BY request_id"};
+  SQLite::Statement requests_pending{db, R"(
+    SELECT request_id, kind, job_id FROM requests WHERE answered_at IS NULL AND request_id > :after
+    ORDER BY request_id LIMIT :limit)"};
+  SQLite::Statement request{db, "SELECT * FROM requests WHERE request_id = :request_id"};
   SQLite::Statement answer{db, R"(
     UPDATE requests SET outcome = :outcome, message = :message, answer = :answer, answered_at = :now
     WHERE request_id = :request_id AND answered_at IS NULL)"};
@@ -175,6 +181,13 @@ struct JobStatements {
     SELECT j.approval_id, j.run + 1, j.kind, j.backend, j.bottle, j.priority, j.scheduled_at, a.expires_at, :actor,
            json_object('retry_of', j.job_id), :now, :now
     FROM jobs AS j JOIN approvals AS a ON a.approval_id = j.approval_id WHERE j.job_id = :job_id)"};
+  SQLite::Statement unfinished_beside{db, R"(
+    SELECT 1 FROM jobs AS j
+    WHERE j.job_id = :job_id
+      AND (EXISTS (SELECT 1 FROM jobs AS h WHERE h.backend = j.backend AND h.bottle = j.bottle
+                                             AND h.finalized_at IS NULL AND h.state <> 'queued')
+           OR EXISTS (SELECT 1 FROM jobs AS q WHERE q.backend = j.backend AND q.bottle = j.bottle
+                                                AND q.state = 'queued')))"};
   // An undo was not asked for when the change was approved: it does not expire with it.
   SQLite::Statement insert_undo{db, R"(
     INSERT INTO jobs (approval_id, run, kind, backend, bottle, priority, scheduled_at, expires_at, undoes, actor,
@@ -201,6 +214,10 @@ struct JobStatements {
   SQLite::Statement lift_freezes{db, R"(
     UPDATE freezes SET lifted_at = :now
     WHERE lifted_at IS NULL AND backend = :backend AND bottle = :bottle
+      AND (expires_at IS NULL OR expires_at > :now))"};
+  SQLite::Statement frozen{db, R"(
+    SELECT 1 FROM freezes
+    WHERE lifted_at IS NULL AND backend IN ('', :backend) AND bottle IN ('', :bottle)
       AND (expires_at IS NULL OR expires_at > :now))"};
   SQLite::Statement freezes{db, R"(
     SELECT * FROM freezes WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > :now) ORDER BY freeze_id)"};

@@ -13,8 +13,20 @@ std::unique_ptr<JobStore> JobStore::open(const std::filesystem::path& path, cons
   return std::make_unique<SqliteJobStore>(path, options);
 }
 
-void SqliteJobStore::transaction(const std::vector<std::function<void()>>& work) {
+// Two services on one database: the lock's file was removed under the older one, which must not touch anything more.
+void SqliteJobStore::begin() {
   connection_.begin();
+  try {
+    if (own_epoch_ == 0 || translated("cannot read the epochs", [&] { return is_newest(own_epoch_); })) return;
+    throw StoreError("a newer service has begun its work on this database; this one stops", SQLITE_ABORT, true);
+  } catch (...) {
+    connection_.rollback();
+    throw;
+  }
+}
+
+void SqliteJobStore::transaction(const std::vector<std::function<void()>>& work) {
+  begin();
   try {
     for (const auto& item : work) run_item(item);
     connection_.commit();
@@ -51,7 +63,7 @@ std::string SqliteJobStore::instance_id() {
 }
 
 std::int64_t SqliteJobStore::begin_epoch(const Epoch& epoch) {
-  return write("cannot begin an epoch", [&] {
+  own_epoch_ = write("cannot begin an epoch", [&] {
     const auto fence = next_fence();
     Use(statements_.insert_epoch)
         .bind(":boot_id", epoch.boot_id)
@@ -65,6 +77,7 @@ std::int64_t SqliteJobStore::begin_epoch(const Epoch& epoch) {
         .run();
     return std::int64_t{connection_.sql().getLastInsertRowid()};
   });
+  return own_epoch_;
 }
 
 void SqliteJobStore::end_epoch(std::int64_t epoch_id, Milliseconds now) {

@@ -20,6 +20,7 @@ enum class StoreErrc {
   not_found = 1,
   ownership_lost,  // the row's state or fence is not what the writer believed: stop touching the bottle
   target_held,     // another unfinished job holds the target
+  frozen,          // a freeze is in force there: nothing is claimed, nothing stopped
   conflict,        // the request contradicts the row
 };
 [[nodiscard]] boost::system::error_code make_error_code(StoreErrc errc);
@@ -28,8 +29,8 @@ template <class T>
 using Result = boost::system::result<T>;
 
 // A broken world. `fatal` means that the service must stop at once (I/O error, corruption, moved or replaced file,
-// foreign trigger), and that the outcome of the transaction is unknown. Otherwise the transaction is rolled back,
-// whole; a full disk is of this kind.
+// foreign trigger, a newer service at work), and that the outcome of the transaction is unknown. Otherwise the
+// transaction is rolled back, whole; a full disk is of this kind.
 class StoreError : public std::runtime_error {
  public:
   StoreError(const std::string& what, int sqlite_code, bool fatal);
@@ -120,7 +121,8 @@ class JobStore {
   // refusal or exception leaves the others alone. What an item throws is not passed on: an item catches, remembers
   // and rethrows what its owner must learn, and owners are told nothing before this returns. Throws StoreError if the
   // transaction as a whole did not commit: then nothing of it is known to have happened, and callers read again.
-  // Every other write of this interface joins the open transaction, or makes one of its own.
+  // Every other write of this interface joins the open transaction, or makes one of its own. Once this store has
+  // begun an epoch, and another one a newer epoch, each transaction ends with a fatal StoreError before its work.
   virtual void transaction(const std::vector<std::function<void()>>& work) = 0;
 
   // A random text fixed when the database was made: names of things outside are unique across databases.
@@ -134,7 +136,7 @@ class JobStore {
   // Claiming. `claimable` lists queued jobs that may start now, in order (priority, scheduled_at, job_id): due, not
   // frozen, a free slot, and no job of the same backend and bottle that is at work, in needs_attention, or due and
   // before it in this order. `claim` gives a new fence; ownership_lost if the job is not queued any more or the epoch
-  // is not the newest.
+  // is not the newest, frozen if a freeze came meanwhile.
   [[nodiscard]] virtual std::vector<Job> claimable(Milliseconds now, const ClaimLimits& limits) = 0;
   [[nodiscard]] virtual Result<Job> claim(std::int64_t job_id, std::int64_t epoch_id, const std::string& target,
                                           Milliseconds now, const std::string& actor) = 0;
@@ -145,21 +147,24 @@ class JobStore {
                                                 const std::string& actor, const std::string& reason_code,
                                                 const std::string& message, const std::string& detail) = 0;
 
-  // In-flight jobs. `orphans`: working jobs of another epoch. `take_over` gives the job a new fence and this epoch,
-  // raises `event` (resume or poison) and records the evidence. From then on, and for any epoch but the newest one
-  // from begin_epoch on, the old owner's writes end with ownership_lost. A resumed step keeps its pause (retry_at).
-  [[nodiscard]] virtual std::vector<Job> orphans(std::int64_t epoch_id) = 0;
+  // In-flight jobs. `working`: those in a working state, of any epoch, oldest first. `take_over` gives the job a new
+  // fence and this epoch, raises `event` (resume or poison) and records the evidence. From then on, and for any epoch
+  // but the newest one from begin_epoch on, the old owner's writes end with ownership_lost. A resumed step keeps its
+  // pause (retry_at).
+  [[nodiscard]] virtual std::vector<WorkingJob> working() = 0;
   [[nodiscard]] virtual Result<Job> take_over(std::int64_t job_id, std::int64_t epoch_id, statemachine::Event event,
                                               statemachine::State to, int crashes, Milliseconds now,
                                               const std::string& actor, const std::string& data) = 0;
   [[nodiscard]] virtual Result<Job> job(std::int64_t job_id) = 0;
   [[nodiscard]] virtual std::vector<JournalRow> journal(std::int64_t job_id) = 0;  // in the order of the first tries
-  [[nodiscard]] virtual Result<Job> advance(const Advance& advance) = 0;           // the row afterwards
+  // The row afterwards. `frozen`, and nothing is written, for a move from snapshot to stop that a freeze forbids.
+  [[nodiscard]] virtual Result<Job> advance(const Advance& advance) = 0;
   // What the backend recorded at the bottle's last success: a JSON object, empty before the first.
   [[nodiscard]] virtual std::string current(const std::string& backend, const std::string& bottle) = 0;
 
-  // Requests.
-  [[nodiscard]] virtual std::vector<Request> pending_requests() = 0;
+  // Requests. `requests_pending`: the oldest without an answer whose number is higher than `after`, `limit` at most.
+  [[nodiscard]] virtual std::vector<PendingRequest> requests_pending(std::int64_t after, int limit) = 0;
+  [[nodiscard]] virtual Result<Request> request(std::int64_t request_id) = 0;
   virtual void answer(std::int64_t request_id, const std::string& outcome, const std::string& message,
                       const std::string& answer, Milliseconds now) = 0;
   // A queued job ends at once; one at work gets cancel_by; where the table ignores a cancel, that is recorded in the
@@ -170,7 +175,7 @@ class JobStore {
   // What stands on a bottle, and whether the way back from it is kept.
   [[nodiscard]] virtual Standing standing(const std::string& backend, const std::string& bottle) = 0;
   // A new job that takes the change of `job_id` back; `conflict` unless that is the standing one, what it replaced is
-  // kept for longer than `now`, and no other run of the approval is unfinished. Until the new job ends, nothing that
+  // kept for longer than `now`, and no job of the bottle is unfinished. Until the new job ends, nothing that
   // `job_id` left behind is removed; after its success nothing of it is.
   [[nodiscard]] virtual Result<std::int64_t> undo(std::int64_t job_id, const std::string& by, Milliseconds now) = 0;
   // needs_attention → retry, roll_back or resolve: the job gets a new fence, this epoch, attempt 1 and no crashes;
@@ -194,12 +199,15 @@ class JobStore {
 
   // True if another connection committed since the last call (PRAGMA data_version; microseconds).
   [[nodiscard]] virtual bool changed_by_others() = 0;
-  // Throws a fatal StoreError when the path no longer leads to the open file or its WAL, or when someone changed the
-  // schema. Cheap: a few stat calls.
+  // The database's file, absolute.
+  [[nodiscard]] virtual const std::filesystem::path& path() const = 0;
+  // Throws a fatal StoreError when the path no longer leads to the open file, its WAL or the service's lock (if there
+  // was one at open), or when someone changed the schema. Cheap: a few stat calls.
   virtual void check_file() = 0;
-  // Copies the WAL back when it has grown past the bound, under the guard that the WAL-reset bug of SQLite
+  // Copies the WAL back when its file has grown past the bound, under the guard that the WAL-reset bug of SQLite
   // 3.7.0–3.51.2 requires. Returns the pages that remain: those in the WAL below the bound (200), 0 when all of it
-  // was copied back, else the WAL's size; a number that keeps growing means a reader that never ends.
+  // was copied back, else those in it; what was last known while someone else's checkpoint is under way. A number
+  // that keeps growing means a reader that never ends.
   virtual int checkpoint() = 0;
 
  protected:

@@ -41,6 +41,10 @@ Result<Job> SqliteJobStore::advance(const Advance& advance) {
     if (!found) return StoreErrc::not_found;
     if (found->state != advance.state || found->fence != advance.fence || !is_newest(found->epoch_id))
       return StoreErrc::ownership_lost;
+    // Asked here, where no freeze can be answered in between.
+    if (found->state == State::snapshot && advance.move && advance.move->to == State::stop &&
+        is_frozen(found->approval, advance.now))
+      return StoreErrc::frozen;
 
     // The downtime rides on the first row that is written, or gets a note of its own.
     bool downtime = advance.down_since.has_value() || advance.up_again;

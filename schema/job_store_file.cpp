@@ -8,13 +8,13 @@
 #include <cstring>
 
 #include "schema/migrate.hpp"
+#include "schema/service_lock.hpp"
 #include "schema/sqlite_job_store.hpp"
 
 namespace rebottle::schema {
 namespace {
 
-// Checkpoint from this many pages of the WAL on: far below the 1000 at which a foreign connection would do it by
-// itself, without the guard.
+// Checkpoint from this many pages of the WAL on.
 constexpr std::int64_t wal_pages_bound = 200;
 constexpr std::int64_t wal_header_bytes = 32;
 constexpr std::int64_t wal_frame_header_bytes = 24;
@@ -69,12 +69,14 @@ SqliteJobStore::SqliteJobStore(const std::filesystem::path& path, const OpenOpti
     : path_(prepared(std::filesystem::absolute(path), options)),
       connection_(opened(path_, options)),
       checkpointer_(path_, Access::read_write, options.busy_timeout_ms),
+      wal_holder_(path_, Access::read_write, options.busy_timeout_ms),
       statements_(connection_.sql()) {
   translated("cannot read the database", [&] {
     seen_schema_version_ = connection_.number("PRAGMA schema_version");
     seen_data_version_ = connection_.number("PRAGMA data_version");
     (void)checkpointer_.number("SELECT count(*) FROM instance");
   });
+  hold_wal();
   watch_files();
 }
 
@@ -84,6 +86,9 @@ void SqliteJobStore::watch_files() {
     const auto file = beside(path_, suffix);
     watched_.push_back({file, identity_of(file)});
   }
+  // Whoever opens the store without the lock is no service.
+  const auto lock = service_lock_path(path_);
+  if (auto identity = identity_of(lock)) watched_.push_back({lock, identity});
   check_file();
 }
 
@@ -119,9 +124,12 @@ bool SqliteJobStore::changed_by_others() {
   });
 }
 
-// SQLite 3.7.0–3.51.2 can lose commits when another connection commits and resets the WAL while a checkpoint runs.
-// So nobody may commit meanwhile: the first connection holds the write lock, the second one checkpoints. PASSIVE,
-// because the others need that lock themselves and fall back to it silently.
+// SQLite 3.7.0–3.51.2 loses commits when another connection commits and resets the WAL while a checkpoint, anybody's,
+// is between its look at the WAL's header and its copying. A foreign program's checkpoint knows of no guard. So the
+// store always has a reader open, wal_holder_: one that began while the WAL held pages that were not copied back keeps
+// everybody from resetting it; one that began when all was copied back keeps everybody from copying. Either will do,
+// and it only moves from one to the other while nobody commits (the first connection holds the write lock) and after
+// a checkpoint of our own went through, so that no foreign one is left that looked at the header before.
 int SqliteJobStore::checkpoint() {
   struct stat wal {};
   const auto page_bytes = connection_.number("PRAGMA page_size");
@@ -130,15 +138,39 @@ int SqliteJobStore::checkpoint() {
   if (pages <= wal_pages_bound) return static_cast<int>(std::max<std::int64_t>(pages, 0));
 
   connection_.begin();
-  int in_wal = 0;
-  int copied = 0;
-  const int code =
-      sqlite3_wal_checkpoint_v2(checkpointer_.sql().getHandle(), "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &copied);
-  connection_.rollback();
-  if (code == SQLITE_BUSY) return static_cast<int>(pages);  // someone else is at it
-  if (code != SQLITE_OK)
-    translated("cannot checkpoint", [&] { throw SQLite::Exception(checkpointer_.sql().getHandle(), code); });
-  return in_wal == copied ? 0 : in_wal;
+  try {
+    auto done = copy_back();
+    if (done.code == SQLITE_OK) {
+      wal_holder_.rollback();
+      done = copy_back();
+      hold_wal();
+    }
+    connection_.rollback();
+    if (done.code == SQLITE_OK) remaining_pages_ = done.in_wal == done.copied ? 0 : done.in_wal;
+    // Busy: someone else is at it.
+    if (done.code != SQLITE_OK && done.code != SQLITE_BUSY)
+      translated("cannot checkpoint", [&] { throw SQLite::Exception(checkpointer_.sql().getHandle(), done.code); });
+  } catch (...) {
+    connection_.rollback();
+    throw;
+  }
+  return remaining_pages_;
+}
+
+// PASSIVE, because the others need the write lock themselves and fall back to it silently.
+SqliteJobStore::Copied SqliteJobStore::copy_back() {
+  Copied done;
+  done.code = sqlite3_wal_checkpoint_v2(checkpointer_.sql().getHandle(), "main", SQLITE_CHECKPOINT_PASSIVE,
+                                        &done.in_wal, &done.copied);
+  return done;
+}
+
+void SqliteJobStore::hold_wal() {
+  wal_holder_.rollback();
+  translated("cannot begin to read", [&] {
+    wal_holder_.sql().exec("BEGIN");
+    (void)wal_holder_.number("SELECT count(*) FROM instance");
+  });
 }
 
 }  // namespace rebottle::schema

@@ -37,6 +37,14 @@ bool SqliteJobStore::is_held(const Job& job, const std::string& target) {
       .next();
 }
 
+bool SqliteJobStore::is_frozen(const Approval& approval, Milliseconds now) {
+  return Use(statements_.frozen)
+      .bind(":backend", approval.backend)
+      .bind(":bottle", approval.bottle)
+      .bind(":now", now)
+      .next();
+}
+
 std::vector<Job> SqliteJobStore::claimable(Milliseconds now, const ClaimLimits& limits) {
   std::map<std::string, int> free;
   auto open = nlohmann::json::array();
@@ -53,7 +61,7 @@ std::vector<Job> SqliteJobStore::claimable(Milliseconds now, const ClaimLimits& 
     while (jobs.size() < claimable_max && rows.next()) {
       const auto slot = free.find(rows.text("backend"));
       if (slot != free.end() && slot->second-- <= 0) continue;
-      jobs.push_back(read_job(rows));
+      jobs.push_back(existing_job(rows.integer("job_id")));
     }
     return jobs;
   });
@@ -74,6 +82,7 @@ Result<Job> SqliteJobStore::claim(std::int64_t job_id, std::int64_t epoch_id, co
     if (!found) return StoreErrc::not_found;
     if (found->state != State::queued || !is_newest(epoch_id)) return StoreErrc::ownership_lost;
     if (is_held(*found, target)) return StoreErrc::target_held;
+    if (is_frozen(found->approval, now)) return StoreErrc::frozen;
     const auto fence = next_fence();
     Use(statements_.claim)
         .bind(":job_id", job_id)
@@ -117,11 +126,10 @@ Result<void> SqliteJobStore::end_queued(std::int64_t job_id, Event event, Millis
   });
 }
 
-std::vector<Job> SqliteJobStore::orphans(std::int64_t epoch_id) {
-  return translated("cannot look for orphans", [&] {
-    Use rows(statements_.orphans);
-    rows.bind(":epoch_id", epoch_id);
-    return read_all(rows, read_job);
+std::vector<WorkingJob> SqliteJobStore::working() {
+  return translated("cannot look for jobs at work", [&] {
+    Use rows(statements_.working);
+    return read_all(rows, read_working_job);
   });
 }
 

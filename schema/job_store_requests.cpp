@@ -13,10 +13,20 @@ using statemachine::Event;
 using statemachine::State;
 using statemachine::Verdict;
 
-std::vector<Request> SqliteJobStore::pending_requests() {
-  return translated("cannot read the requests", [&] {
-    Use rows(statements_.pending_requests);
-    return read_all(rows, read_request);
+std::vector<PendingRequest> SqliteJobStore::requests_pending(std::int64_t after, int limit) {
+  return translated("cannot look for requests", [&] {
+    Use rows(statements_.requests_pending);
+    rows.bind(":after", after).bind(":limit", std::int64_t{limit});
+    return read_all(rows, read_pending_request);
+  });
+}
+
+Result<Request> SqliteJobStore::request(std::int64_t request_id) {
+  return translated("cannot read a request", [&]() -> Result<Request> {
+    Use row(statements_.request);
+    row.bind(":request_id", request_id);
+    if (!row.next()) return StoreErrc::not_found;
+    return read_request(row);
   });
 }
 
@@ -87,11 +97,7 @@ Result<std::int64_t> SqliteJobStore::undo(std::int64_t job_id, const std::string
     if (!found) return StoreErrc::not_found;
     const auto stands = standing(found->approval.backend, found->approval.bottle);
     if (stands.job_id != job_id || !stands.kept_until || *stands.kept_until <= now) return StoreErrc::conflict;
-    {
-      Use row(statements_.newest_run);
-      row.bind(":job_id", job_id);
-      if (!row.next() || !statemachine::is_final(read_job(row).state)) return StoreErrc::conflict;
-    }
+    if (Use(statements_.unfinished_beside).bind(":job_id", job_id).next()) return StoreErrc::conflict;
     Use(statements_.insert_undo).bind(":job_id", job_id).bind(":actor", by).bind(":now", now).run();
     return std::int64_t{connection_.sql().getLastInsertRowid()};
   });

@@ -55,6 +55,7 @@ struct OperatorStatements {
   SQLite::Statement insert_request{db, R"(
     INSERT INTO requests (kind, job_id, backend, bottle, args, requested_by)
     VALUES (:kind, :job_id, :backend, :bottle, :args, :requested_by))"};
+  SQLite::Statement requests_on{db, "SELECT * FROM requests WHERE job_id = :job_id ORDER BY request_id"};
   SQLite::Statement request{db, "SELECT * FROM requests WHERE request_id = :request_id"};
 };
 

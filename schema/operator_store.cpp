@@ -43,6 +43,7 @@ class SqliteOperatorStore final : public OperatorStore {
   std::vector<Freeze> freezes(Milliseconds now) override;
   Result<Enqueued> enqueue(const Approval& approval) override;
   std::int64_t request(const Request& request) override;
+  std::vector<Request> requests_on(std::int64_t job_id) override;
   std::optional<Request> request_answer(std::int64_t request_id) override;
   bool changed_by_others() override;
 
@@ -198,6 +199,14 @@ std::int64_t SqliteOperatorStore::request(const Request& request) {
     connection_.rollback();
     rethrow_refusal(error, "cannot record the request");
   }
+}
+
+std::vector<Request> SqliteOperatorStore::requests_on(std::int64_t job_id) {
+  return translated("cannot read the requests", [&] {
+    Use rows(statements_.requests_on);
+    rows.bind(":job_id", job_id);
+    return read_all(rows, read_request);
+  });
 }
 
 std::optional<Request> SqliteOperatorStore::request_answer(std::int64_t request_id) {

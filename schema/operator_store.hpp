@@ -54,6 +54,8 @@ class OperatorStore {
   [[nodiscard]] virtual Result<Enqueued> enqueue(const Approval& approval) = 0;
   // Commits before it returns; throws RowRefused likewise.
   [[nodiscard]] virtual std::int64_t request(const Request& request) = 0;
+  // Those on this job, answered or not, in the order in which they were made.
+  [[nodiscard]] virtual std::vector<Request> requests_on(std::int64_t job_id) = 0;
   // The request as it stands, answered or not; empty only for an unknown number.
   [[nodiscard]] virtual std::optional<Request> request_answer(std::int64_t request_id) = 0;
 

@@ -65,6 +65,8 @@ Job read_job(Use& row) {
   return job;
 }
 
+WorkingJob read_working_job(Use& row) { return {row.integer("job_id"), row.integer("epoch_id")}; }
+
 JournalRow read_journal(Use& row) {
   using statemachine::Direction;
   using statemachine::Journal;
@@ -98,6 +100,10 @@ Request read_request(Use& row) {
   request.answer = row.maybe_text("answer").value_or("{}");
   request.answered_at = row.maybe_integer("answered_at");
   return request;
+}
+
+PendingRequest read_pending_request(Use& row) {
+  return {row.integer("request_id"), row.text("kind"), row.maybe_integer("job_id")};
 }
 
 Leftover read_leftover(Use& row) {

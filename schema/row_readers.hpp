@@ -11,9 +11,11 @@ namespace rebottle::schema {
 extern const char* const job_columns;
 
 [[nodiscard]] Job read_job(Use& row);
+[[nodiscard]] WorkingJob read_working_job(Use& row);
 [[nodiscard]] JournalRow read_journal(Use& row);
 [[nodiscard]] HistoryRow read_history(Use& row);
 [[nodiscard]] Request read_request(Use& row);
+[[nodiscard]] PendingRequest read_pending_request(Use& row);
 [[nodiscard]] Leftover read_leftover(Use& row);
 [[nodiscard]] Capability read_capability(Use& row);
 [[nodiscard]] Freeze read_freeze(Use& row);

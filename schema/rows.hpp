@@ -69,6 +69,12 @@ struct Job {
   std::optional<std::int64_t> undone_by;   // the job that took this one's change back (readers only)
 };
 
+// A job at work, and whose.
+struct WorkingJob {
+  std::int64_t job_id = 0;
+  std::int64_t epoch_id = 0;
+};
+
 struct HistoryRow {
   std::int64_t job_id = 0;
   std::int64_t seq = 0;  // 1, 2, 3, … without a gap
@@ -109,6 +115,13 @@ struct Request {
   std::string message;
   std::string answer = "{}";
   std::optional<Milliseconds> answered_at;
+};
+
+// A request that has no answer yet, without what it says.
+struct PendingRequest {
+  std::int64_t request_id = 0;
+  std::string kind;
+  std::optional<std::int64_t> job_id;
 };
 
 // Whether a backend can do a kind, as last probed.

@@ -16,14 +16,6 @@
 namespace rebottle::schema {
 namespace {
 
-// Both sides must come to the same file, whichever way the path is written.
-std::filesystem::path lock_path(const std::filesystem::path& database) {
-  std::error_code error;
-  auto path = std::filesystem::weakly_canonical(std::filesystem::absolute(database), error);
-  if (error) path = std::filesystem::absolute(database);
-  return path.string() + ".lock";
-}
-
 [[noreturn]] void cannot(const std::string& what, const std::filesystem::path& path) {
   throw StoreError("cannot " + what + " " + path.string() + ": " + std::strerror(errno), SQLITE_CANTOPEN, false);
 }
@@ -67,8 +59,15 @@ class File {
 
 }  // namespace
 
+std::filesystem::path service_lock_path(const std::filesystem::path& database) {
+  std::error_code error;
+  auto path = std::filesystem::weakly_canonical(std::filesystem::absolute(database), error);
+  if (error) path = std::filesystem::absolute(database);
+  return path.string() + ".lock";
+}
+
 std::variant<ServiceLock, ServiceHolder> ServiceLock::acquire(const std::filesystem::path& database) {
-  const auto path = lock_path(database);
+  const auto path = service_lock_path(database);
   File file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660));
   if (file.get() < 0) cannot("open", path);
   auto lock = whole_file();
@@ -104,7 +103,7 @@ void ServiceLock::describe(const std::string& version, const std::string& since,
 }
 
 std::optional<ServiceHolder> running_service(const std::filesystem::path& database) {
-  const auto path = lock_path(database);
+  const auto path = service_lock_path(database);
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (file.get() < 0) {
     if (errno == ENOENT) return std::nullopt;

@@ -10,6 +10,9 @@
 
 namespace rebottle::schema {
 
+// Where the lock of a database lies: both sides come to the same file, whichever way the path is written.
+[[nodiscard]] std::filesystem::path service_lock_path(const std::filesystem::path& database);
+
 // Held for the life of the object; the kernel lets it go when the process ends, however it ends. The file stays.
 class ServiceLock {
  public:

@@ -1,4 +1,4 @@
-// The JobStore on SQLite: one write connection, one connection for checkpoints, one thread.
+// The JobStore on SQLite: one write connection, two for the sake of the WAL, one thread.
 // Private to schema/. Not here: SQL (job_statements.hpp).
 #pragma once
 
@@ -38,7 +38,7 @@ class SqliteJobStore final : public JobStore {
                           const std::string& reason_code, const std::string& message,
                           const std::string& detail) override;
 
-  std::vector<Job> orphans(std::int64_t epoch_id) override;
+  std::vector<WorkingJob> working() override;
   Result<Job> take_over(std::int64_t job_id, std::int64_t epoch_id, statemachine::Event event, statemachine::State to,
                         int crashes, Milliseconds now, const std::string& actor, const std::string& data) override;
   Result<Job> job(std::int64_t job_id) override;
@@ -46,7 +46,8 @@ class SqliteJobStore final : public JobStore {
   std::string current(const std::string& backend, const std::string& bottle) override;
   Result<Job> advance(const Advance& advance) override;
 
-  std::vector<Request> pending_requests() override;
+  std::vector<PendingRequest> requests_pending(std::int64_t after, int limit) override;
+  Result<Request> request(std::int64_t request_id) override;
   void answer(std::int64_t request_id, const std::string& outcome, const std::string& message,
               const std::string& answer, Milliseconds now) override;
   Result<Job> request_cancel(std::int64_t job_id, const std::string& by, Milliseconds now) override;
@@ -67,6 +68,7 @@ class SqliteJobStore final : public JobStore {
   void keep_capabilities(const std::vector<std::string>& backends) override;
 
   bool changed_by_others() override;
+  [[nodiscard]] const std::filesystem::path& path() const override { return path_; }
   void check_file() override;
   int checkpoint() override;
 
@@ -89,7 +91,7 @@ class SqliteJobStore final : public JobStore {
   };
   // A bound for one answer of claimable(): jobs of unknown backends need no slot.
   static constexpr std::size_t claimable_max = 256;
-  // The file and its companions of the WAL, as they were at open.
+  // The file, its companions of the WAL and the service's lock, as they were at open.
   struct WatchedFile {
     std::filesystem::path path;
     std::optional<FileIdentity> identity;
@@ -99,12 +101,15 @@ class SqliteJobStore final : public JobStore {
   template <class Work>
   auto write(const char* doing, Work&& work) -> decltype(work());
 
+  // Begins a transaction, unless a newer epoch than ours has begun.
+  void begin();
   void run_item(const std::function<void()>& item);
   [[nodiscard]] std::int64_t next_fence();
   [[nodiscard]] bool is_newest(std::int64_t epoch_id);
   [[nodiscard]] std::optional<Job> find_job(std::int64_t job_id);
   [[nodiscard]] Job existing_job(std::int64_t job_id);
   [[nodiscard]] bool is_held(const Job& job, const std::string& target);
+  [[nodiscard]] bool is_frozen(const Approval& approval, Milliseconds now);
   void set_owner(const NewOwner& owner);
 
   // The parts of advance(), each within its transaction.
@@ -118,12 +123,23 @@ class SqliteJobStore final : public JobStore {
   void keep_build_log(const Advance& advance, const BuildLog& log);
 
   void watch_files();
+  // SQLite's result of a checkpoint that copies what no reader needs, and the pages in the WAL and copied back.
+  struct Copied {
+    int code = 0;
+    int in_wal = 0;
+    int copied = 0;
+  };
+  [[nodiscard]] Copied copy_back();
+  void hold_wal();
 
   std::filesystem::path path_;
   Connection connection_;
-  Connection checkpointer_;  // a second connection: see checkpoint()
+  Connection checkpointer_;  // see checkpoint(), as for the next one
+  Connection wal_holder_;
   JobStatements statements_;
   std::vector<WatchedFile> watched_;
+  std::int64_t own_epoch_ = 0;  // 0: none was begun
+  int remaining_pages_ = 0;     // after the last checkpoint
   std::int64_t seen_data_version_ = 0;
   std::int64_t seen_schema_version_ = 0;
 };
@@ -132,7 +148,7 @@ template <class Work>
 auto SqliteJobStore::write(const char* doing, Work&& work) -> decltype(work()) {
   return translated(doing, [&] {
     if (connection_.in_transaction()) return work();
-    connection_.begin();
+    begin();
     try {
       if constexpr (std::is_void_v<decltype(work())>) {
         work();

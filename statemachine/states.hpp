@@ -39,13 +39,13 @@ inline constexpr auto state_rows = std::to_array<StateRow>({
     {State::verify,               Phase::touched,   "runs changed",    "Proves that the changed bottle runs, is healthy and stays so.",                          "cancel (rolls back)"},
     {State::rollback,             Phase::touched,   "coming back",     "Undoes in reverse what the journal says was done, and proves the result.",               "wait"},
     {State::needs_attention,      Phase::attention, "see evidence",    "Neither the change nor the way back could be proved.",                                   "retry, rollback or resolve"},
-    {State::succeeded,            Phase::final_,    "runs changed",    "Changed and verified.",                                                                  "none"},
+    {State::succeeded,            Phase::final_,    "runs changed",    "Changed and verified.",                                                                  "undo (while kept), or retry (a new job)"},
     {State::rolled_back,          Phase::final_,    "as it was",       "The change did not work out; the old bottle is back and no worse than before.",          "retry (a new job)"},
     {State::failed,               Phase::final_,    "untouched",       "The change could not be prepared.",                                                      "retry (a new job)"},
     {State::cancelled,            Phase::final_,    "untouched",       "A person cancelled it in time.",                                                         "retry (a new job)"},
     {State::rejected_unsupported, Phase::final_,    "untouched",       "The backend cannot do this; reason_code and detail name what is missing.",               "retry (a new job)"},
     {State::rejected_stale,       Phase::final_,    "untouched",       "The approval expired, or the bottle is not what was approved any more.",                 "approve anew, or retry (a new job)"},
-    {State::resolved,             Phase::final_,    "see resolution",  "A person settled it by hand and recorded how.",                                          "none"},
+    {State::resolved,             Phase::final_,    "see resolution",  "A person settled it by hand and recorded how.",                                          "retry (a new job)"},
 });
 // clang-format on
 

@@ -14,8 +14,16 @@ std::string recorded(const schema::Request& request) {
   return "request " + std::to_string(request.request_id) + " (" + request.kind + ") is recorded";
 }
 
+// Where the answer to a request can be seen once it is given.
+std::string later_seen(const schema::Request& request) {
+  if (request.job_id) return "`rebottle show job:" + std::to_string(*request.job_id) + "` tells the answer";
+  if (request.kind == "undo") return "`rebottle list --bottle " + request.bottle + "` shows the job that it makes";
+  if (request.kind == "plan") return "ask again to see it";
+  return "`rebottle freezes` shows what is frozen";
+}
+
 Failure unanswered(Wake wake, const schema::Request& request, const AskOptions& options) {
-  const std::string later = "the service still answers it; `rebottle show` tells the outcome";
+  const std::string later = "the service still answers it; " + later_seen(request);
   if (wake == Wake::interrupted) return {Errc::interrupted, recorded(request) + ", the wait was interrupted", later};
   return {Errc::timed_out, recorded(request) + ", not answered within " + duration_text(options.timeout.count()),
           later};
@@ -34,7 +42,8 @@ Result<schema::Request> ask(Context& context, schema::Request request, const Ask
   request.request_id = (*store)->request(request);
   if (options.no_wait) {
     context.say(recorded(request) +
-                (context.service_runs() ? "" : "; no service runs, it is answered when one starts"));
+                (context.service_runs() ? "; " : "; no service runs, it is answered when one starts; ") +
+                later_seen(request));
     return request;
   }
 
@@ -51,7 +60,7 @@ Result<schema::Request> ask(Context& context, schema::Request request, const Ask
     }
     if (wake == Wake::tick && !context.service_runs())
       return Failure{Errc::no_service, recorded(request) + ", but the service stopped before it answered",
-                     "it is answered when the service starts again"};
+                     "it is answered when the service starts again; " + later_seen(request)};
   }
 }
 

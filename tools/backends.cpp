@@ -76,12 +76,21 @@ schema::Capability look_up(Context& context, schema::OperatorStore& store, const
   return result;
 }
 
+Result<schema::Capability> answer_of(Context& context, const SupportsOptions& options) {
+  try {
+    const auto store = context.store();
+    if (store) return look_up(context, **store, options);
+    if (store.error().errc != Errc::not_found) return store.error();
+    return closed(options, "database_missing", "there is no database at " + context.database().string());
+  } catch (const schema::StoreError& error) {
+    return closed(options, "not_readable", error.what());
+  }
+}
+
 Outcome run_supports(Context& context, const SupportsOptions& options) {
-  const auto store = context.store();
-  if (!store && store.error().errc != Errc::not_found) return store.error();
-  const auto row = store
-                       ? look_up(context, **store, options)
-                       : closed(options, "database_missing", "there is no database at " + context.database().string());
+  const auto answered = answer_of(context, options);
+  if (!answered) return answered.error();
+  const auto& row = *answered;
   if (context.is_json()) {
     const Json age = row.checked_at > 0 ? Json((context.now() - row.checked_at) / 1000) : Json(nullptr);
     print_object(context, {{"supported", row.supported},

@@ -1,4 +1,4 @@
-// bottles: what is current on the bottles that rebottle has worked on, and which of them are frozen.
+// bottles, freezes: what is current on the bottles that rebottle has worked on, and what keeps jobs from beginning.
 // Not here: what the engine says now.
 #include <algorithm>
 
@@ -13,6 +13,8 @@ struct BottlesOptions {
   std::string backend;
 };
 
+struct FreezesOptions {};
+
 Json freeze_json(const schema::Freeze& freeze) {
   return {{"freeze_id", freeze.freeze_id},
           {"backend", freeze.backend.empty() ? Json(nullptr) : Json(freeze.backend)},
@@ -21,11 +23,6 @@ Json freeze_json(const schema::Freeze& freeze) {
           {"frozen_by", freeze.frozen_by},
           {"created_at", freeze.created_at},
           {"expires_at", freeze.expires_at ? Json(*freeze.expires_at) : Json(nullptr)}};
-}
-
-std::string scope_of(const schema::Freeze& freeze) {
-  if (freeze.backend.empty()) return "every bottle";
-  return freeze.bottle.empty() ? "every bottle of " + freeze.backend : freeze.backend + " " + freeze.bottle;
 }
 
 Record record_of(const Context& context, const schema::Bottle& bottle, const std::vector<schema::Freeze>& freezes) {
@@ -76,9 +73,32 @@ Outcome run_bottles(Context& context, const BottlesOptions& options) {
     if (options.backend.empty() || options.backend == bottle.backend)
       listing.records.push_back(record_of(context, bottle, freezes));
   print_listing(context, listing);
-  // A freeze may cover bottles that no job has had yet.
-  for (const auto& freeze : freezes)
-    context.say("frozen: " + scope_of(freeze) + ", by " + freeze.frozen_by + ": " + freeze.reason);
+  return {};
+}
+
+Outcome run_freezes(Context& context, const FreezesOptions& /*options*/) {
+  const auto store = context.store();
+  if (!store) return store.error();
+  Listing listing{.columns = {{.title = "FREEZE"},
+                              {.title = "BACKEND"},
+                              {.title = "BOTTLE"},
+                              {.title = "BY"},
+                              {.title = "SINCE"},
+                              {.title = "UNTIL"},
+                              {.title = "REASON", .stretches = true}},
+                  .records = {},
+                  .empty = "nothing is frozen"};
+  for (const auto& freeze : (*store)->freezes(context.now()))
+    listing.records.push_back({.object = freeze_json(freeze),
+                               .name = std::to_string(freeze.freeze_id),
+                               .cells = {{std::to_string(freeze.freeze_id)},
+                                         {freeze.backend.empty() ? "(all)" : freeze.backend},
+                                         {freeze.bottle.empty() ? "(all)" : freeze.bottle},
+                                         {freeze.frozen_by},
+                                         {context.when(freeze.created_at)},
+                                         {context.when(freeze.expires_at)},
+                                         {freeze.reason, Tone::warned}}});
+  print_listing(context, listing);
   return {};
 }
 
@@ -88,10 +108,15 @@ void add_bottles(CommandLine& line) {
   auto options = std::make_shared<BottlesOptions>();
   CLI::App& verb = add_verb(line,
                             {.name = "bottles",
-                             .summary = "List the bottles that jobs have had, what is current on them, and freezes",
+                             .summary = "List the bottles that jobs have had, and what is current on them",
                              .examples = "bottles\nbottles --backend docker -o json"},
                             options, run_bottles);
   verb.add_option("--backend", options->backend, "Only bottles of this backend")->type_name("NAME");
+  add_verb(line,
+           {.name = "freezes",
+            .summary = "List what is frozen: by whom, why and until when",
+            .examples = "freezes\nfreezes -o json"},
+           std::make_shared<FreezesOptions>(), run_freezes);
 }
 
 }  // namespace rebottle::tools

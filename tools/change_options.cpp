@@ -136,7 +136,8 @@ void add_change_options(CLI::App& verb, ChangeOptions& options) {
   checked("--stable-s", options.stable_s, "S", "How long the changed bottle must stay healthy");
   checked("--stop-timeout-s", options.stop_timeout_s, "S", "How long the agent may take to stop");
   checked("--build-timeout-s", options.build_timeout_s, "S", "How long the build may take");
-  checked("--max-downtime-s", options.max_downtime_s, "S", "Roll back when the bottle was down for longer");
+  checked("--max-downtime-s", options.max_downtime_s, "S",
+          "Once the bottle was down for longer, roll back instead of trying again");
 }
 
 bool names_a_change(const ChangeOptions& options) {

@@ -2,8 +2,10 @@
 // nearest word. Not here: the verbs' own options.
 #include "tools/command_line.hpp"
 
+#include <algorithm>
 #include <array>
 #include <ostream>
+#include <span>
 
 #include "tools/text.hpp"
 #include "tools/time_text.hpp"
@@ -83,19 +85,23 @@ std::vector<std::string> known_verbs(const CLI::App& app) {
 
 std::string suggestion(std::string_view word, const std::vector<std::string>& known, const std::string& otherwise) {
   const auto near = nearest(word, known);
-  return near.empty() ? otherwise : "did you mean `" + std::string(near) + "`?";
+  return near.empty() || near == word ? otherwise : "did you mean `" + std::string(near) + "`?";
 }
 
 Failure usage(std::string what, std::string way_out) { return {Errc::usage, std::move(what), std::move(way_out)}; }
 
-Failure usage_failure(const CLI::App& app, const CLI::ParseError& error) {
+// `options` is where no "--" has said that all that follows are arguments.
+Failure usage_failure(const CLI::App& app, const CLI::ParseError& error, std::span<const char* const> options) {
   const auto parsed = app.get_subcommands();
   const CLI::App* const verb = parsed.empty() ? nullptr : parsed.front();
   const std::string help = verb == nullptr ? "see `rebottle --help`" : "see `rebottle " + verb->get_name() + " --help`";
   // What nobody took explains more than what is missing in its place.
   for (const auto& word : app.remaining(true)) {
     if (word.size() > 1 && word.starts_with('-')) {
+      if (std::ranges::find(options, std::string_view(word)) == options.end()) break;
       const auto name = word.substr(0, word.find('='));
+      if (verb != nullptr && verb->get_option_no_throw(name) != nullptr)
+        return usage(name + " belongs to the verb", "write `rebottle " + verb->get_name() + " " + name + " …`");
       return usage("unknown option " + name, suggestion(name, known_options(app, verb), help));
     }
     if (verb == nullptr) return usage("unknown verb " + word, suggestion(word, known_verbs(app), help));
@@ -104,15 +110,28 @@ Failure usage_failure(const CLI::App& app, const CLI::ParseError& error) {
   return usage(error.what(), help);
 }
 
+Failure empty_value(const std::string& name) {
+  return usage(name + " has an empty value", "give one, or leave " + name + " out");
+}
+
 // CLI11 takes the next argument as the value of "--option=", which is never what was meant.
-std::optional<Failure> empty_value(int argc, const char* const* argv) {
+std::optional<Failure> cut_off_value(int argc, const char* const* argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view word = argv[i];
     if (word == "--") return std::nullopt;
-    if (word.starts_with("--") && word.find('=') == word.size() - 1) {
-      const std::string name(word.substr(0, word.size() - 1));
-      return usage(name + " has an empty value", "write " + name + " '' if that is meant");
-    }
+    if (word.starts_with("--") && word.find('=') == word.size() - 1)
+      return empty_value(std::string(word.substr(0, word.size() - 1)));
+  }
+  return std::nullopt;
+}
+
+// An empty value must not pass for one that was not given: a guard that was asked for would be dropped, or a whole
+// backend frozen in place of a bottle. Words of a shell line and the justification may be empty.
+std::optional<Failure> empty_value_of(const CLI::App& app) {
+  for (const auto* option : app.get_options()) {
+    if (option->get_expected_max() > 1 || option->check_lname("justification")) continue;
+    for (const auto& value : option->results())
+      if (value.empty()) return empty_value(option->get_name());
   }
   return std::nullopt;
 }
@@ -201,7 +220,7 @@ CLI::Option* add_repeated(CLI::App& verb, const std::string& names, std::vector<
 }
 
 Outcome parse(CommandLine& line, int argc, const char* const* argv, std::ostream& out) {
-  if (auto failure = empty_value(argc, argv)) return *std::move(failure);
+  if (auto failure = cut_off_value(argc, argv)) return *std::move(failure);
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -213,9 +232,13 @@ Outcome parse(CommandLine& line, int argc, const char* const* argv, std::ostream
     line.chosen = nullptr;
     return {};
   } catch (const CLI::ParseError& error) {
-    return usage_failure(line.app, error);
+    const std::span words(argv, static_cast<std::size_t>(argc));
+    const auto dashes = std::ranges::find(words, std::string_view("--"));
+    return usage_failure(line.app, error, {words.begin(), dashes});
   }
   if (!line.chosen) return usage("no verb was given", "see `rebottle --help`");
+  for (const CLI::App* part : std::array<const CLI::App*, 2>{&line.app, line.app.get_subcommands().front()})
+    if (auto failure = empty_value_of(*part)) return *std::move(failure);
   return {};
 }
 

@@ -41,7 +41,11 @@ Outcome run_migrate(Context& context, const MigrateOptions& options) {
   const auto from = schema::schema_version_of(context.database());
   if (options.check) {
     print_versions(context, from, from, from == spoken ? ", as this program speaks" : "");
-    if (from == spoken) return {};
+    if (from == spoken) {
+      // The version alone does not make it a database that the verbs accept.
+      static_cast<void>(schema::OperatorStore::open(context.database()));
+      return {};
+    }
     if (!from) return Failure{Errc::failure, "there is no database yet", "`rebottle migrate` makes one"};
     if (*from < spoken)
       return Failure{Errc::failure, "the database is older than this program",

@@ -33,10 +33,27 @@ std::vector<Stretch> stretches_of(const std::vector<schema::HistoryRow>& history
   return stretches;
 }
 
-Milliseconds overlap(const schema::JournalRow& row, const Stretch& stretch, Milliseconds now) {
-  const auto from = std::max(row.opened_at, stretch.from);
-  const auto until = std::min(row.closed_at.value_or(now), stretch.until.value_or(now));
-  return until - from;
+bool says(const Json& data, const char* key, std::string_view value) {
+  const auto found = data.is_object() ? data.find(key) : data.end();
+  return found != data.end() && found->is_string() && found->get_ref<const std::string&>() == value;
+}
+
+// When the last try of an effect was over. The journal leaves one that failed open: its end is in the history. One
+// whose end nobody saw ended at the latest when the next one began, since a job does one thing at a time.
+Milliseconds end_of(const schema::JournalRow& row, const schema::JournalRow* next,
+                    const std::vector<schema::HistoryRow>& history, Milliseconds now) {
+  if (row.closed_at) return *row.closed_at;
+  const auto latest = next == nullptr ? now : next->opened_at;
+  for (const auto& entry : history) {
+    if (entry.event != "effect" || entry.at < row.opened_at || entry.at > latest) continue;
+    const Json data = json_of_column(entry.data);
+    if (says(data, "effect", row.effect) && says(data, "direction", to_string(row.direction))) return entry.at;
+  }
+  return latest;
+}
+
+Milliseconds overlap(Milliseconds from, Milliseconds until, const Stretch& stretch, Milliseconds now) {
+  return std::min(until, stretch.until.value_or(now)) - std::max(from, stretch.from);
 }
 
 std::string name_of(const Downtime::Part& part) {
@@ -55,12 +72,14 @@ Downtime downtime_parts(const schema::Job& job, const std::vector<schema::Histor
   auto rows = journal;
   std::ranges::stable_sort(rows, {}, &schema::JournalRow::opened_at);
   Milliseconds known = 0;
-  for (const auto& row : rows) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto& row = rows[i];
+    const auto end = end_of(row, i + 1 < rows.size() ? &rows[i + 1] : nullptr, history, now);
     Milliseconds duration = 0;
     bool within = false;
     for (const auto& stretch : stretches) {
       const bool began = row.opened_at >= stretch.from && row.opened_at < stretch.until.value_or(now + 1);
-      const auto shared = overlap(row, stretch, now);
+      const auto shared = overlap(row.opened_at, end, stretch, now);
       within = within || began || shared > 0;
       duration += std::max(Milliseconds{0}, shared);
     }

@@ -56,6 +56,12 @@ Waiting waiting_in_queue(const schema::Job& job, const Context& context, bool se
 
 Json optional_json(const std::optional<std::int64_t>& value) { return value ? Json(*value) : Json(nullptr); }
 
+std::string text_at(const Json& object, const char* key) {
+  if (!object.is_object()) return {};
+  const auto field = object.find(key);
+  return field != object.end() && field->is_string() ? field->get<std::string>() : std::string();
+}
+
 Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 }  // namespace
@@ -63,11 +69,31 @@ Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr)
 Result<schema::Job> find_job(Context& context, const std::string& reference) {
   const auto store = context.store();
   if (!store) return store.error();
-  std::optional<schema::Job> job;
-  if (const auto id = whole_number(reference)) job = (*store)->job(*id);
-  if (!job) job = (*store)->job_of_approval(reference);
-  if (job) return *std::move(job);
-  return Failure{Errc::not_found, "there is no job or approval " + reference,
+  std::string_view id = reference;
+  const auto says = [&id](std::string_view prefix) {
+    const bool said = id.starts_with(prefix);
+    if (said) id.remove_prefix(prefix.size());
+    return said;
+  };
+  const bool says_job = says("job:");
+  const bool says_approval = !says_job && says("approval:");
+  const auto number = whole_number(id);
+  std::optional<schema::Job> by_number, by_approval;
+  if (number && !says_approval) by_number = (*store)->job(*number);
+  if (!says_job) by_approval = (*store)->job_of_approval(std::string(id));
+  if (by_number && by_approval && by_number->job_id != by_approval->job_id)
+    return Failure{Errc::conflict,
+                   "ambiguous: job " + reference + " (approval " + by_number->approval.approval_id + "), approval " +
+                       reference + " (job " + std::to_string(by_approval->job_id) + ")",
+                   "write job:" + reference + " or approval:" + reference};
+  if (by_number) return *std::move(by_number);
+  if (by_approval) return *std::move(by_approval);
+  return Failure{Errc::not_found,
+                 std::string("there is no ") +
+                     (says_job        ? "job "
+                      : says_approval ? "approval "
+                                      : "job or approval ") +
+                     std::string(id),
                  "`rebottle list --all` shows the jobs that exist"};
 }
 
@@ -88,6 +114,11 @@ std::optional<Waiting> waiting_of(const schema::Job& job, const Context& context
   return std::nullopt;
 }
 
+std::optional<State> interrupted_now(const schema::Job& job) {
+  const bool stands = job.state == State::needs_attention || job.state == State::resolved;
+  return stands ? job.interrupted : std::nullopt;
+}
+
 schema::Milliseconds downtime_of(const schema::Job& job, schema::Milliseconds now) {
   const schema::Milliseconds present = job.down_since ? std::max<schema::Milliseconds>(0, now - *job.down_since) : 0;
   return job.downtime_ms + present;
@@ -95,6 +126,7 @@ schema::Milliseconds downtime_of(const schema::Job& job, schema::Milliseconds no
 
 Json job_json(const schema::Job& job) {
   const auto& approval = job.approval;
+  const auto interrupted = interrupted_now(job);
   return {{"job_id", job.job_id},
           {"approval_id", approval.approval_id},
           {"run", job.run},
@@ -102,7 +134,7 @@ Json job_json(const schema::Job& job) {
           {"backend", approval.backend},
           {"bottle", approval.bottle},
           {"state", statemachine::to_string(job.state)},
-          {"interrupted", job.interrupted ? Json(statemachine::to_string(*job.interrupted)) : Json(nullptr)},
+          {"interrupted", interrupted ? Json(statemachine::to_string(*interrupted)) : Json(nullptr)},
           {"attempt", job.attempt},
           {"crashes", job.crashes},
           {"target", text_or_null(job.target)},
@@ -139,6 +171,47 @@ Json history_json(const schema::HistoryRow& row) {
           {"data", json_of_column(row.data)}};
 }
 
+Json request_json(const schema::Request& request) {
+  return {{"request_id", request.request_id},
+          {"kind", request.kind},
+          {"job_id", optional_json(request.job_id)},
+          {"backend", text_or_null(request.backend)},
+          {"bottle", text_or_null(request.bottle)},
+          {"requested_by", request.requested_by},
+          {"created_at", request.created_at},
+          {"outcome", text_or_null(request.outcome)},
+          {"message", request.message},
+          {"answer", json_of_column(request.answer)},
+          {"answered_at", optional_json(request.answered_at)}};
+}
+
+std::string what_of(const schema::HistoryRow& row, bool all) {
+  Json data = json_of_column(row.data);
+  if (!data.is_object()) return json_summary(row.data);
+  std::string text;
+  if (row.event == "effect") {
+    // One that failed has its reason where one that is done has what it did.
+    const Json about = data.value("summary", Json::object());
+    text = text_at(about, "summary");
+    if (text.empty()) text = text_at(data, "effect") + ": " + text_at(about, "message");
+    if (text_at(data, "direction") == "undo") text.insert(0, "undo: ");
+    data.erase("summary");
+    if (!all) {
+      data.erase("effect");
+      data.erase("direction");
+      if (text_at(data, "outcome") == "done") data.erase("outcome");
+    }
+  } else {
+    for (const auto* key : {"message", "note", "ignored"}) {
+      if (!text.empty()) break;
+      text = text_at(data, key);
+      if (!text.empty()) data.erase(key);
+    }
+  }
+  const auto rest = json_summary(json_line(data));
+  return text.empty() || rest.empty() ? text + rest : text + " (" + rest + ")";
+}
+
 // Minimal widths keep the lines of a history aligned when they are printed one by one.
 std::vector<Column> history_columns() {
   return {{.title = "SEQ", .width_min = 3},
@@ -161,7 +234,7 @@ Record history_record(const Context& context, const schema::HistoryRow& row, sch
                     {moves ? row.from_state + " → " + row.to_state : row.to_state,
                      state && moves ? state_cell(*state, false).tone : Tone::plain},
                     {row.actor},
-                    {json_summary(row.data)}}};
+                    {what_of(row, context.format() == Format::wide)}}};
 }
 
 Outcome outcome_of(State state) {

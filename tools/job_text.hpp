@@ -1,4 +1,4 @@
-// Jobs and their history as cells and as JSON, and why a job does not move.
+// Jobs, their history and the requests on them, as cells and as JSON, and why a job does not move.
 // Not here: which jobs, and where they go.
 #pragma once
 
@@ -11,7 +11,8 @@
 
 namespace rebottle::tools {
 
-// A job by its id, or the newest job of an approval by the approval's id.
+// A job by its id, or the newest job of an approval by the approval's id; "job:7" and "approval:7" where one text is
+// both. A conflict where it is and the reference does not say which.
 [[nodiscard]] Result<schema::Job> find_job(Context& context, const std::string& reference);
 
 // The state as a word; with a symbol on a terminal, so that colour is never the only sign.
@@ -24,12 +25,19 @@ struct Waiting {
 };
 [[nodiscard]] std::optional<Waiting> waiting_of(const schema::Job& job, const Context& context, bool service_runs);
 
+// The step that a person has to decide about, or decided about; empty for a job that has gone on since.
+[[nodiscard]] std::optional<statemachine::State> interrupted_now(const schema::Job& job);
+
 // Downtime up to now, the present stretch included.
 [[nodiscard]] schema::Milliseconds downtime_of(const schema::Job& job, schema::Milliseconds now);
 
 // The columns of jobs_view by their names; times are epoch milliseconds, null where there is none.
 [[nodiscard]] Json job_json(const schema::Job& job);
 [[nodiscard]] Json history_json(const schema::HistoryRow& row);
+[[nodiscard]] Json request_json(const schema::Request& request);
+
+// What an event did, for the eye: "undo: start container dev-1"; with every field if `all`.
+[[nodiscard]] std::string what_of(const schema::HistoryRow& row, bool all);
 
 [[nodiscard]] std::vector<Column> history_columns();
 // `start`: the time from which a terminal counts the offsets.

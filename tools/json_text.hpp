@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -21,5 +22,9 @@ using Json = nlohmann::ordered_json;  // keys in the order of writing
 
 // A JSON object for the eye: "effect=create_new outcome=done"; empty for {}. Not yet escaped.
 [[nodiscard]] std::string json_summary(std::string_view text);
+
+// The same with a line for each object inside: "stop_old: world=absent", "observed.stop_old: world=absent" where the
+// object holds nothing but objects. What is not nested comes first, in a line of its own; none for {}.
+[[nodiscard]] std::vector<std::string> json_lines(std::string_view text);
 
 }  // namespace rebottle::tools

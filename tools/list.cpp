@@ -17,7 +17,7 @@ struct ListOptions {
   std::string backend;
   std::string bottle;
   bool all = false;
-  std::optional<std::int64_t> before;
+  std::string before;  // a job; empty: from the newest on
   int limit = 20;
 };
 
@@ -27,7 +27,6 @@ Result<schema::JobFilter> filter_of(const ListOptions& options) {
   schema::JobFilter filter;
   filter.backend = options.backend;
   filter.bottle = options.bottle;
-  filter.before_job_id = options.before;
   for (const auto& word : options.states) {
     const auto state = statemachine::state_from(word);
     if (!state) {
@@ -71,7 +70,7 @@ Page newest(schema::OperatorStore& store, schema::JobFilter filter, int limit) {
 Page selected(schema::OperatorStore& store, const schema::JobFilter& filter, const ListOptions& options) {
   if (options.all) return {every_job(store, filter), {}};
   Page latest = newest(store, filter, options.limit);
-  if (options.before || !options.states.empty()) return latest;
+  if (filter.before_job_id || !options.states.empty()) return latest;
   std::map<std::int64_t, schema::Job, std::greater<>> merged;
   auto unfinished = filter;
   unfinished.unfinished_only = true;
@@ -109,11 +108,16 @@ Record record_of(const schema::Job& job, const Context& context, bool service_ru
 }
 
 Outcome run_list(Context& context, const ListOptions& options) {
-  const auto filter = filter_of(options);
+  auto filter = filter_of(options);
   if (!filter) return filter.error();
   if (options.limit < 1) return Failure{Errc::usage, "--limit must be at least 1", {}};
   const auto store = context.store();
   if (!store) return store.error();
+  if (!options.before.empty()) {
+    const auto before = find_job(context, options.before);
+    if (!before) return before.error();
+    filter->before_job_id = before->job_id;
+  }
   const Page found = selected(**store, *filter, options);
   const bool service_runs = context.service_runs();
 

@@ -52,9 +52,16 @@ std::string user_name() {
   return "uid " + std::to_string(getuid());
 }
 
-// A poll of nothing: the signal ends it early.
+// A signal ends the poll early, and so does the end of whoever reads our output: we end then as a write to it would
+// have ended us, not only when there is something to write.
 bool pause_process(std::chrono::milliseconds time) {
-  poll(nullptr, 0, static_cast<int>(time.count()));
+  pollfd out{STDOUT_FILENO, 0, 0};
+  const bool news = poll(&out, 1, static_cast<int>(time.count())) > 0;
+  if (news && (out.revents & (POLLERR | POLLHUP)) != 0) {
+    raise(SIGPIPE);
+    return false;  // where SIGPIPE is ignored
+  }
+  if (news) poll(nullptr, 0, static_cast<int>(time.count()));  // stdout was never open
   return interrupted == 0;
 }
 

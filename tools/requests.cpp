@@ -7,6 +7,7 @@
 #include "tools/command_line.hpp"
 #include "tools/job_text.hpp"
 #include "tools/plan_text.hpp"
+#include "tools/text.hpp"
 #include "tools/verbs.hpp"
 
 namespace rebottle::tools {
@@ -28,33 +29,35 @@ struct RequestOptions {
   bool no_wait = false;
 };
 
-Json request_json(const schema::Request& request) {
-  return {{"request_id", request.request_id},
-          {"kind", request.kind},
-          {"job_id", request.job_id ? Json(*request.job_id) : Json(nullptr)},
-          {"backend", request.backend.empty() ? Json(nullptr) : Json(request.backend)},
-          {"bottle", request.bottle.empty() ? Json(nullptr) : Json(request.bottle)},
-          {"requested_by", request.requested_by},
-          {"outcome", request.outcome.empty() ? Json(nullptr) : Json(request.outcome)},
-          {"message", request.message},
-          {"answer", json_of_column(request.answer)},
-          {"answered_at", request.answered_at ? Json(*request.answered_at) : Json(nullptr)}};
+// Of the job that was made, or acted on; of the freeze; else of the request itself.
+std::int64_t id_of(const schema::Request& request) {
+  const Json answer = json_of_column(request.answer);
+  if (answer.is_object())
+    for (const auto* key : {"job_id", "freeze_id"})
+      if (const auto id = answer.find(key); id != answer.end() && id->is_number_integer()) return *id;
+  return request.job_id.value_or(request.request_id);
 }
 
-// The answer goes to stdout even when it is a refusal: it is what was asked for.
+// The answer goes to stdout even when it is a refusal: it is what was asked for. A refusal has no id to print.
 void print_request(const Context& context, const schema::Request& request) {
   if (context.is_json()) return print_object(context, request_json(request));
+  const bool answered = !request.outcome.empty();
+  const bool done = request.outcome == "done";
   if (context.format() == Format::name) {
-    context.out() << request.request_id << '\n';
+    if (done || !answered)
+      context.out() << id_of(request) << '\n';
+    else
+      context.say(request.kind + ' ' + request.outcome + ": " + request.message);
     return;
   }
-  const bool answered = !request.outcome.empty();
-  const Tone tone = request.outcome == "done" ? Tone::good : answered ? Tone::warned : Tone::plain;
+  const Tone tone = done ? Tone::good : answered ? Tone::warned : Tone::plain;
   context.out() << request.kind << ' ' << painted({answered ? request.outcome : "recorded", tone}, context.colour());
-  if (!request.message.empty()) context.out() << ": " << painted({request.message}, false);
-  if (const auto more = json_summary(request.answer); !more.empty())
-    context.out() << " (" << painted({more}, false) << ')';
+  if (!request.message.empty()) context.out() << ": " << printable(request.message);
+  const auto more = json_lines(request.answer);
+  if (more.size() == 1) context.out() << " (" << printable(more.front()) << ')';
   context.out() << '\n';
+  if (more.size() > 1)
+    for (const auto& line : more) context.out() << "  " << printable(line) << '\n';
 }
 
 Outcome send(Context& context, schema::Request request, const RequestOptions& options) {
@@ -105,9 +108,10 @@ Outcome run_undo(Context& context, const RequestOptions& options) {
 
 Outcome run_freeze(Context& context, const RequestOptions& options) {
   if (options.all != options.backend.empty())
-    return Failure{Errc::usage,
-                   options.all ? "--all and a backend contradict each other" : "what is to be " + options.kind + "d?",
-                   "name a BACKEND, or a BACKEND and a BOTTLE, or give --all"};
+    return Failure{
+        Errc::usage,
+        options.all ? "--all and a backend contradict each other" : options.kind + " needs to know which bottles",
+        "name a BACKEND, or a BACKEND and a BOTTLE, or give --all"};
   Json args = Json::object();
   if (!options.reason.empty()) args["reason"] = options.reason;
   if (options.expires_in) args["expires_at"] = context.now() + options.expires_in->count();

@@ -25,17 +25,19 @@ struct Shown {
   std::optional<Waiting> waiting;
   std::vector<schema::JournalRow> journal;
   std::vector<schema::Leftover> leftovers;
+  std::vector<schema::Request> requests;
   std::vector<schema::HistoryRow> history;
 };
 
-constexpr std::size_t last_events = 8;
+constexpr std::size_t last_events = 8;    // and requests
 constexpr std::size_t change_lines = 12;  // of a Dockerfile or of commands; -o wide shows all
 
 // The words of a change, without its text.
 struct ChangeSummary {
   std::string word;  // dockerfile, image, image_file, commands; empty if args cannot be read
   std::string line;
-  std::vector<std::string> text;  // its lines
+  std::vector<std::string> text;   // its lines
+  std::vector<std::string> terms;  // all else that was approved: what is expected, kept, verified, and the limits
   std::string sha256;
 };
 
@@ -71,6 +73,9 @@ ChangeSummary change_of(const schema::Approval& approval) {
   std::visit([&summary](const auto& change) { summarise(summary, change); }, args.change);
   summary.word = schema::change_word(args);
   summary.sha256 = args.change_sha256;
+  Json terms = json_of_column(approval.args);
+  terms.erase("change");
+  summary.terms = json_lines(json_line(terms));
   return summary;
 }
 
@@ -102,14 +107,16 @@ void print_state(const Context& context, const Screen& screen, const Shown& show
   if (job.undone_by) screen.field("undone by", {"job " + std::to_string(*job.undone_by)});
   screen.field("state", state_cell(job.state, context.environment().out_is_tty));
   screen.field("meaning", {std::string(row.meaning)});
-  if (job.interrupted) screen.field("interrupted", {"in " + std::string(to_string(*job.interrupted))});
+  if (const auto step = interrupted_now(job)) screen.field("interrupted", {"in " + std::string(to_string(*step))});
   if (shown.waiting) screen.field("waiting", {shown.waiting->text, Tone::warned});
   screen.field("reason", {job.reason_code});
   screen.field("message", {job.message});
-  screen.field("detail", {json_summary(job.detail)});
+  const auto detail = json_lines(job.detail);
+  for (std::size_t i = 0; i < detail.size(); ++i) screen.field(i == 0 ? "detail" : "", {detail[i]});
   if (!job.cancel_by.empty()) screen.field("cancel", {"asked for by " + job.cancel_by});
   screen.field("bottle is", {std::string(row.bottle)});
-  screen.field("you can", {row.operator_ == "none" ? "" : std::string(row.operator_)});
+  // An undo that has ended is not run again.
+  screen.field("you can", {job.undoes && job.finalized_at ? "" : std::string(row.operator_)});
   if (job.attempt > 1) screen.field("attempt", {std::to_string(job.attempt)});
   if (job.crashes > 0) screen.field("crashes", {std::to_string(job.crashes) + " of the worker in this step"});
   const auto downtime = downtime_parts(shown.job, shown.history, shown.journal, context.now());
@@ -138,14 +145,22 @@ void print_approval(const Context& context, const Screen& screen, const Shown& s
 void print_change(const Context& context, const Screen& screen, const ChangeSummary& change) {
   screen.heading("Change");
   screen.line(change.line);
-  const bool wide = context.format() == Format::wide;
-  for (std::size_t i = 0; i < change.text.size(); ++i) {
-    if (!wide && i == change_lines) {
-      screen.line("… " + counted(change.text.size() - i, "more line") + ", -o wide shows all");
-      break;
-    }
-    screen.line("| " + change.text[i]);
+  const auto style = context.table_style();
+  const std::size_t shown = style.wide ? change.text.size() : std::min(change.text.size(), change_lines);
+  bool cut = false;
+  for (std::size_t i = 0; i < shown; ++i) {
+    const std::string whole = printable(change.text[i]);
+    // "  | " stands before it.
+    const std::string text =
+        style.wide || style.width <= 4 ? whole : fit(whole, static_cast<std::size_t>(style.width) - 4);
+    cut = cut || text != whole;
+    screen.line("| " + text);
   }
+  if (const auto more = change.text.size() - shown; more > 0)
+    screen.line("… " + counted(more, "more line") + ", -o wide shows all");
+  else if (cut)
+    screen.line("… -o wide shows all");
+  for (const auto& term : change.terms) screen.line(term);
 }
 
 void print_rest(const Context& context, const Screen& screen, const Shown& shown) {
@@ -156,11 +171,24 @@ void print_rest(const Context& context, const Screen& screen, const Shown& shown
                   (leftover.way_back ? ", the way back of `rebottle undo`" : "") +
                   (leftover.last_error.empty() ? "" : ", last try: " + leftover.last_error));
   }
+  if (!shown.requests.empty()) {
+    const std::size_t first = shown.requests.size() - std::min(shown.requests.size(), last_events);
+    screen.heading(first > 0 ? "Last requests (all: -o json)" : "Requests");
+    for (std::size_t i = first; i < shown.requests.size(); ++i) {
+      const auto& request = shown.requests[i];
+      screen.line(request.kind + " by " + request.requested_by + ", " + context.when(request.created_at) + ": " +
+                  (request.outcome.empty() ? "not answered yet" : request.outcome) +
+                  (request.message.empty() ? "" : ": " + request.message));
+    }
+  }
   screen.heading(shown.history.size() > last_events ? "Last events (all: `rebottle history`)" : "Events");
   std::vector<std::vector<Cell>> rows;
-  const std::size_t first = shown.history.size() - std::min(shown.history.size(), last_events);
-  for (std::size_t i = first; i < shown.history.size(); ++i)
-    rows.push_back(history_record(context, shown.history[i], shown.job.created_at).cells);
+  // Cancels that came too late are among the requests: they must not push away what was done.
+  auto events = shown.history;
+  std::erase_if(events, [](const auto& row) { return row.event == "cancel" && row.from_state == row.to_state; });
+  const std::size_t first = events.size() - std::min(events.size(), last_events);
+  for (std::size_t i = first; i < events.size(); ++i)
+    rows.push_back(history_record(context, events[i], shown.job.created_at).cells);
   auto style = context.table_style();
   style.titles = false;
   print_table(context.out(), history_columns(), rows, style);
@@ -201,6 +229,8 @@ Json shown_json(const Context& context, const Shown& shown) {
                                    {"tries", leftover.tries},
                                    {"way_back", leftover.way_back},
                                    {"last_error", leftover.last_error}});
+  object["requests"] = Json::array();
+  for (const auto& request : shown.requests) object["requests"].push_back(request_json(request));
   object["history"] = Json::array();
   for (const auto& event : shown.history) object["history"].push_back(history_json(event));
   return object;
@@ -214,6 +244,7 @@ Outcome run_show(Context& context, const ShowOptions& options) {
                     .waiting = waiting_of(*job, context, context.service_runs()),
                     .journal = store.journal(job->job_id),
                     .leftovers = store.leftovers(job->job_id),
+                    .requests = store.requests_on(job->job_id),
                     .history = store.history(job->job_id, 0)};
   if (context.is_json()) {
     print_object(context, shown_json(context, shown));

@@ -17,7 +17,7 @@ void add_requests(CommandLine& line);  // cancel, retry, rollback, resolve
 void add_undo(CommandLine& line);
 void add_freezes(CommandLine& line);   // freeze, unfreeze
 void add_backends(CommandLine& line);  // supports, backends
-void add_bottles(CommandLine& line);
+void add_bottles(CommandLine& line);   // bottles, freezes
 void add_states(CommandLine& line);
 void add_database(CommandLine& line);  // migrate, version
 

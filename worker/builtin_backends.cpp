@@ -1,6 +1,8 @@
 // The registry. Not here: which of them the configuration switches on.
 #include "worker/builtin_backends.hpp"
 
+#include <utility>
+
 #include "worker/backends/docker/docker_module.hpp"
 #include "worker/backends/null/null_module.hpp"
 #include "worker/backends/smolmachines/smolmachines_module.hpp"
@@ -9,10 +11,12 @@ namespace rebottle::worker {
 
 BackendModules builtin_backends() {
   BackendModules modules;
-  modules.push_back(docker::docker_module());
-  modules.push_back(docker::docker_module("podman", docker::podman_config()));
+  auto for_docker = docker::docker_module();
+  auto for_podman = docker::docker_module("podman", docker::podman_config());
+  modules.push_back(smolmachines::smolmachines_module({for_docker.get(), for_podman.get()}));
+  modules.push_back(std::move(for_docker));
+  modules.push_back(std::move(for_podman));
   modules.push_back(null::null_module());
-  modules.push_back(smolmachines::smolmachines_module());
   return modules;
 }
 

@@ -52,7 +52,7 @@ std::variant<Options, ExitNow> parse_options(int argc, const char* const* argv) 
 
 DefaultPaths default_paths() {
   if (::geteuid() == 0 || ::access(system_directory, W_OK | X_OK) == 0)
-    return {"/etc/rebottle/rebottle.toml", std::filesystem::path(system_directory) / "rebottle.db"};
+    return {system_config, std::filesystem::path(system_directory) / "rebottle.db"};
   return {user_directory("XDG_CONFIG_HOME", ".config") / "rebottle" / "rebottle.toml",
           user_directory("XDG_STATE_HOME", ".local/state") / "rebottle" / "rebottle.db"};
 }

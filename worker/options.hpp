@@ -22,6 +22,8 @@ struct ExitNow {
 
 [[nodiscard]] std::variant<Options, ExitNow> parse_options(int argc, const char* const* argv);
 
+inline constexpr const char* system_config = "/etc/rebottle/rebottle.toml";
+
 // Where things are when nobody says: of the system for root or where its directory may be written, else the user's.
 struct DefaultPaths {
   std::filesystem::path config;  // need not exist

@@ -2,7 +2,9 @@
 #include "worker/program.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -28,6 +30,7 @@ namespace {
 
 constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
+constexpr int exit_denied = 4;
 constexpr int exit_locked = 5;
 
 // Hears SIGTERM and SIGINT for as long as it lives; each one asks the service to stop.
@@ -61,6 +64,20 @@ Config effective_config(const Options& options, const BackendModules& modules) {
   if (config.service.state_dir.empty()) config.service.state_dir = config.service.db.parent_path();
   if (options.log_level) config.service.log_level = *options.log_level;
   return config;
+}
+
+// Says which file it judged. One of the system's that this user may not see is not passed over for defaults.
+int check_config(const Options& options, const BackendModules& modules) {
+  const auto file = options.config.value_or(default_paths().config);
+  std::error_code unseen;
+  const bool there = options.config || std::filesystem::exists(file, unseen);
+  if (!there && ::access(system_config, R_OK) != 0 && errno == EACCES) {
+    std::cerr << system_config << ": may not be read; ask for membership in its group, or name a file with --config\n";
+    return exit_denied;
+  }
+  static_cast<void>(effective_config(options, modules));
+  std::cout << (there ? file.string() + ": sound\n" : "no file at " + file.string() + ": the defaults apply\n");
+  return 0;
 }
 
 // The service's own files: what bottles held may lie there, so nobody else reads them.
@@ -126,11 +143,8 @@ int run_rebottled(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   try {
     const auto modules = builtin_backends();
+    if (options.check_config) return check_config(options, modules);
     const auto config = effective_config(options, modules);
-    if (options.check_config) {
-      std::cout << "the configuration is sound\n";
-      return 0;
-    }
     log::configure({log::level_from(config.service.log_level).value_or(log::Level::info), log::stderr_is_journal()});
     return lock_and_serve(config, modules);
   } catch (const ConfigError& error) {

@@ -46,24 +46,28 @@ class Answer:
 def supports(backend, kind="capability_block", database=DATABASE):
     """What the service found when it last looked, if that can still be believed."""
     try:
-        row = newest_answer(backend, kind, database)
-        if row is None:
-            return Answer(False, "not_known", f"no service has said anything about {kind} on {backend}")
-        return judged(row, database)
+        rows = answers_of(backend, database)
+        if not rows:
+            return Answer(False, "not_known", f"no service has said anything about {backend}")
+        if kind not in rows:
+            return Answer(False, "kind_unsupported", f"{backend} does not know jobs of kind {kind}")
+        return judged(rows[kind], database)
+    except FileNotFoundError:
+        return Answer(False, "database_missing", f"there is no database at {database}")
     except (OSError, sqlite3.Error, ValueError, TypeError) as error:
         return Answer(False, "not_readable", f"{database}: {error}")
 
 
-def newest_answer(backend, kind, database):
-    """The row of backend_capabilities; None if there is none."""
+def answers_of(backend, database):
+    """The newest row of backend_capabilities for each kind."""
     if not os.path.exists(database):
         raise FileNotFoundError(errno.ENOENT, "there is no such database")
     connection = sqlite3.connect(database, timeout=10)
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.row_factory = sqlite3.Row
-        return connection.execute("SELECT * FROM backend_capabilities WHERE backend = ? AND kind = ?",
-                                  (backend, kind)).fetchone()
+        rows = connection.execute("SELECT * FROM backend_capabilities WHERE backend = ?", (backend,))
+        return {row["kind"]: row for row in rows}
     finally:
         connection.close()
 

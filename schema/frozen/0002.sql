@@ -1,7 +1,9 @@
+-- index freezes_scope
+CREATE INDEX freezes_scope ON freezes (backend, bottle) WHERE lifted_at IS NULL;
 -- index freezes_standing
 CREATE INDEX freezes_standing ON freezes (freeze_id) WHERE lifted_at IS NULL;
--- index jobs_queued
-CREATE INDEX jobs_queued ON jobs (priority, scheduled_at, job_id) WHERE state = 'queued';
+-- index jobs_held
+CREATE INDEX jobs_held ON jobs (backend, bottle) WHERE finalized_at IS NULL AND state <> 'queued';
 -- index jobs_scheduled
 CREATE INDEX jobs_scheduled ON jobs (scheduled_at) WHERE state = 'queued';
 -- index jobs_succeeded
@@ -9,10 +11,10 @@ CREATE INDEX jobs_succeeded ON jobs (backend, bottle, finalized_at) WHERE state 
 -- index jobs_target_holder
 CREATE UNIQUE INDEX jobs_target_holder ON jobs (backend, target)
   WHERE state IN ('prepare', 'snapshot', 'stop', 'apply', 'restart', 'verify', 'rollback', 'needs_attention');
+-- index jobs_turns
+CREATE INDEX jobs_turns ON jobs (backend, bottle, priority, scheduled_at, job_id) WHERE state = 'queued';
 -- index jobs_undoes
 CREATE INDEX jobs_undoes ON jobs (undoes) WHERE undoes IS NOT NULL;
--- index jobs_unfinished
-CREATE INDEX jobs_unfinished ON jobs (backend, bottle, job_id) WHERE finalized_at IS NULL;
 -- index leftovers_due
 CREATE INDEX leftovers_due ON leftovers (not_before) WHERE removed_at IS NULL;
 -- index leftovers_way_back
@@ -786,7 +788,8 @@ BEGIN
     WHEN NEW.kind IN ('plan', 'undo') AND NEW.job_id IS NULL AND NEW.bottle = ''
       THEN RAISE(ABORT, 'requests.job_id: is missing; plan and undo need a job_id, or backend and bottle')
   END;
-  -- What it says.
+  -- What it says. The database's JSON takes the first of two equal keys and knows no escapes in their names, other
+  -- programs take the last: so that all read the same, neither is let in.
   SELECT CASE
     WHEN NEW.kind IN ('cancel', 'retry', 'rollback', 'unfreeze') AND EXISTS (SELECT 1
            FROM json_each(NEW.args) WHERE key <> 'reason')
@@ -802,6 +805,18 @@ BEGIN
     WHEN NEW.kind = 'plan' AND EXISTS (SELECT 1 FROM json_each(NEW.args) WHERE NEW.job_id IS NOT NULL
            OR key NOT IN ('kind', 'args'))
       THEN RAISE(ABORT, 'requests.args: contains an unknown key; allowed are kind and args, and none beside a job_id')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'reason') > (json_type(NEW.args, '$.reason') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.reason: is given twice, or its name has an escape; give it once, plainly')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'outcome') > (json_type(NEW.args, '$.outcome') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.outcome: is given twice, or its name has an escape; give it once, plainly')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'expires_at') > (json_type(NEW.args, '$.expires_at') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.expires_at: is given twice, or its name has an escape; give it once, plainly')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'plan') > (json_type(NEW.args, '$.plan') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.plan: is given twice, or its name has an escape; give it once, plainly')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'kind') > (json_type(NEW.args, '$.kind') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.kind: is given twice, or its name has an escape; give it once, plainly')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'args') > (json_type(NEW.args, '$.args') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.args: is given twice, or its name has an escape; give it once, plainly')
     WHEN json_type(NEW.args, '$.reason') <> 'text'
       THEN RAISE(ABORT, 'requests.args.reason: is not a text; correct it')
     WHEN NEW.kind IN ('resolve', 'freeze') AND (json_type(NEW.args, '$.reason') IS NULL
@@ -814,6 +829,8 @@ BEGIN
       THEN RAISE(ABORT, 'requests.args.expires_at: is not an integer; give epoch milliseconds')
     WHEN NEW.kind = 'freeze' AND json_extract(NEW.args, '$.expires_at') BETWEEN 1 AND 99999999999
       THEN RAISE(ABORT, 'requests.args.expires_at: looks like seconds; give epoch milliseconds (times 1000)')
+    WHEN NEW.kind = 'freeze' AND json_extract(NEW.args, '$.expires_at') >= 100000000000000
+      THEN RAISE(ABORT, 'requests.args.expires_at: is not a time in epoch milliseconds; give one (13 digits today)')
     WHEN NEW.kind = 'freeze' AND json_extract(NEW.args, '$.expires_at') <= NEW.created_at
       THEN RAISE(ABORT, 'requests.args.expires_at: is not after created_at; give a later time or none')
     WHEN NEW.kind = 'plan' AND NEW.job_id IS NULL AND json_type(NEW.args, '$.kind') IS NOT 'text'
@@ -883,13 +900,15 @@ SELECT j.job_id, j.approval_id, j.run, j.kind, j.backend, j.bottle, j.state, j.a
        j.target, j.interrupted, j.crashes, j.cancel_by, j.claimed_at, j.retry_at, j.down_since, j.downtime_ms,
        j.priority, j.scheduled_at, j.expires_at, a.justification, a.meta, a.args, j.fence, j.epoch_id, j.seq,
        -- The job that this one waits for: the bottle's holder, or the one before it in the queue.
-       CASE WHEN j.state = 'queued' THEN (
-         SELECT o.job_id FROM jobs AS o
-         WHERE o.backend = j.backend AND o.bottle = j.bottle AND o.finalized_at IS NULL AND o.job_id <> j.job_id
-           AND (o.state <> 'queued'
-                OR (o.scheduled_at <= CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)
-                    AND (o.priority, o.scheduled_at, o.job_id) < (j.priority, j.scheduled_at, j.job_id)))
-         ORDER BY o.state = 'queued', o.priority, o.scheduled_at, o.job_id LIMIT 1)
+       CASE WHEN j.state = 'queued' THEN coalesce(
+         (SELECT h.job_id FROM jobs AS h
+          WHERE h.backend = j.backend AND h.bottle = j.bottle AND h.finalized_at IS NULL AND h.state <> 'queued'
+          ORDER BY h.job_id LIMIT 1),
+         (SELECT q.job_id FROM jobs AS q
+          WHERE q.backend = j.backend AND q.bottle = j.bottle AND q.state = 'queued'
+            AND q.scheduled_at <= CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)
+            AND (q.priority, q.scheduled_at, q.job_id) < (j.priority, j.scheduled_at, j.job_id)
+          ORDER BY q.priority, q.scheduled_at, q.job_id LIMIT 1))
        END AS blocked_by,
        -- The freeze that keeps it from going on: who, and why.
        CASE WHEN j.state IN ('queued', 'prepare', 'snapshot') THEN (

@@ -116,7 +116,8 @@ BEGIN
     WHEN NEW.kind IN ('plan', 'undo') AND NEW.job_id IS NULL AND NEW.bottle = ''
       THEN RAISE(ABORT, 'requests.job_id: is missing; plan and undo need a job_id, or backend and bottle')
   END;
-  -- What it says.
+  -- What it says. The database's JSON takes the first of two equal keys and knows no escapes in their names, other
+  -- programs take the last: so that all read the same, neither is let in.
   SELECT CASE
     WHEN NEW.kind IN ('cancel', 'retry', 'rollback', 'unfreeze') AND EXISTS (SELECT 1
            FROM json_each(NEW.args) WHERE key <> 'reason')
@@ -132,6 +133,18 @@ BEGIN
     WHEN NEW.kind = 'plan' AND EXISTS (SELECT 1 FROM json_each(NEW.args) WHERE NEW.job_id IS NOT NULL
            OR key NOT IN ('kind', 'args'))
       THEN RAISE(ABORT, 'requests.args: contains an unknown key; allowed are kind and args, and none beside a job_id')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'reason') > (json_type(NEW.args, '$.reason') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.reason: is given twice, or its name has an escape; give it once, plainly')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'outcome') > (json_type(NEW.args, '$.outcome') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.outcome: is given twice, or its name has an escape; give it once, plainly')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'expires_at') > (json_type(NEW.args, '$.expires_at') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.expires_at: is given twice, or its name has an escape; give it once, plainly')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'plan') > (json_type(NEW.args, '$.plan') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.plan: is given twice, or its name has an escape; give it once, plainly')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'kind') > (json_type(NEW.args, '$.kind') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.kind: is given twice, or its name has an escape; give it once, plainly')
+    WHEN (SELECT count(*) FROM json_each(NEW.args) WHERE key = 'args') > (json_type(NEW.args, '$.args') IS NOT NULL)
+      THEN RAISE(ABORT, 'requests.args.args: is given twice, or its name has an escape; give it once, plainly')
     WHEN json_type(NEW.args, '$.reason') <> 'text'
       THEN RAISE(ABORT, 'requests.args.reason: is not a text; correct it')
     WHEN NEW.kind IN ('resolve', 'freeze') AND (json_type(NEW.args, '$.reason') IS NULL
@@ -144,6 +157,8 @@ BEGIN
       THEN RAISE(ABORT, 'requests.args.expires_at: is not an integer; give epoch milliseconds')
     WHEN NEW.kind = 'freeze' AND json_extract(NEW.args, '$.expires_at') BETWEEN 1 AND 99999999999
       THEN RAISE(ABORT, 'requests.args.expires_at: looks like seconds; give epoch milliseconds (times 1000)')
+    WHEN NEW.kind = 'freeze' AND json_extract(NEW.args, '$.expires_at') >= 100000000000000
+      THEN RAISE(ABORT, 'requests.args.expires_at: is not a time in epoch milliseconds; give one (13 digits today)')
     WHEN NEW.kind = 'freeze' AND json_extract(NEW.args, '$.expires_at') <= NEW.created_at
       THEN RAISE(ABORT, 'requests.args.expires_at: is not after created_at; give a later time or none')
     WHEN NEW.kind = 'plan' AND NEW.job_id IS NULL AND json_type(NEW.args, '$.kind') IS NOT 'text'

@@ -8,13 +8,15 @@ SELECT j.job_id, j.approval_id, j.run, j.kind, j.backend, j.bottle, j.state, j.a
        j.target, j.interrupted, j.crashes, j.cancel_by, j.claimed_at, j.retry_at, j.down_since, j.downtime_ms,
        j.priority, j.scheduled_at, j.expires_at, a.justification, a.meta, a.args, j.fence, j.epoch_id, j.seq,
        -- The job that this one waits for: the bottle's holder, or the one before it in the queue.
-       CASE WHEN j.state = 'queued' THEN (
-         SELECT o.job_id FROM jobs AS o
-         WHERE o.backend = j.backend AND o.bottle = j.bottle AND o.finalized_at IS NULL AND o.job_id <> j.job_id
-           AND (o.state <> 'queued'
-                OR (o.scheduled_at <= CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)
-                    AND (o.priority, o.scheduled_at, o.job_id) < (j.priority, j.scheduled_at, j.job_id)))
-         ORDER BY o.state = 'queued', o.priority, o.scheduled_at, o.job_id LIMIT 1)
+       CASE WHEN j.state = 'queued' THEN coalesce(
+         (SELECT h.job_id FROM jobs AS h
+          WHERE h.backend = j.backend AND h.bottle = j.bottle AND h.finalized_at IS NULL AND h.state <> 'queued'
+          ORDER BY h.job_id LIMIT 1),
+         (SELECT q.job_id FROM jobs AS q
+          WHERE q.backend = j.backend AND q.bottle = j.bottle AND q.state = 'queued'
+            AND q.scheduled_at <= CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)
+            AND (q.priority, q.scheduled_at, q.job_id) < (j.priority, j.scheduled_at, j.job_id)
+          ORDER BY q.priority, q.scheduled_at, q.job_id LIMIT 1))
        END AS blocked_by,
        -- The freeze that keeps it from going on: who, and why.
        CASE WHEN j.state IN ('queued', 'prepare', 'snapshot') THEN (

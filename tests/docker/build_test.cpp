@@ -114,10 +114,10 @@ TEST_F(DockerBuild, IsLoggedWhenItTakesTooLong) {
 }
 
 TEST_F(DockerBuild, KeepsTheLinesOfTheApprovedDockerfile) {
-  auto driver = building("FROM current AS one\nFROM current\nRUN true\n\nNONSENSE x\n");
+  auto driver = building("FROM current AS one\nFROM current\nRUN true \\\n  # a comment\n && true\n\nENV LONELY\n");
   const auto done = driver.run_step(State::prepare);
   EXPECT_EQ(done.reason_code, "dockerfile_invalid");
-  EXPECT_THAT(done.message, HasSubstr("line 5")) << done.message;
+  EXPECT_THAT(done.message, HasSubstr("line 7")) << done.message;
 }
 
 TEST_F(DockerBuild, MayUseNoMoreThanIsConfigured) {

@@ -58,6 +58,25 @@ TEST_F(DockerMembers, TheNextChangeFindsTheSameMembersBesideTheParkedOnes) {
   expect_nothing_left(second, State::succeeded);
 }
 
+TEST_F(DockerMembers, AnUndoPutsAllOfThemBack) {
+  start_bottle();
+  config.keep_old_s = 3600;
+  backend = another_backend();
+  auto one = whole_job();
+  ASSERT_EQ(one.run_all().outcome, Outcome::done) << one.failed_at();
+  auto context = whole_job().context();
+  context.undoes = worker::Undone{one.context().job_key, one.context().facts};
+  JobDriver undo(io, *backend, context);
+  const auto done = undo.run_all();
+  ASSERT_EQ(done.outcome, Outcome::done) << undo.failed_at() << ": " << done.message << done.detail;
+  expect_as_it_was();
+  EXPECT_EQ(network_namespace(proxy), network_namespace(bottle));
+  EXPECT_THAT(done_of(undo, "start_new"), ElementsAre("start_new", "start_new:" + proxy, "start_new:" + tap));
+  EXPECT_EQ(at(backend->current(undo.context()), "members")[0],
+            (json{{"container", proxy}, {"container_id", at(before[proxy], "Id")}}));
+  expect_nothing_left(undo, State::succeeded);
+}
+
 TEST_F(DockerMembers, ThePlanNamesEachOfThem) {
   start_bottle();
   const auto dry = wait(backend->plan(whole_job().context()));
@@ -165,7 +184,7 @@ TEST_F(DockerMembers, ASideContainerThatGoesDownIsSeenByBothProofs) {
   backend = another_backend();
   start_bottle();
   auto one = whole_job();
-  run_until(one, "record");
+  run_until(one, "stop_old");
   call("POST", "/containers/" + side + "/stop?t=5");
   const auto failed = one.run_all();
   EXPECT_EQ(one.failed_at(), "verify_new");
@@ -189,7 +208,7 @@ TEST_F(DockerMembers, AHealthySideContainerMustStayHealthy) {
   const auto health = [&] { return text(at(at(inspect(side), "State", "Health"), "Status")); };
   poll_until([&] { return health() == "healthy"; });
   auto one = whole_job();
-  run_until(one, "record");
+  run_until(one, "stop_old");
   run_inside(side, {"touch", "/ill"});
   poll_until([&] { return health() == "unhealthy"; });
   const auto failed = one.run_all();

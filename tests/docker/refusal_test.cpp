@@ -205,8 +205,12 @@ TEST_F(DockerRefusal, ALegacyLinkToTheAgent) {
 
 TEST_F(DockerRefusal, ChangesThatReachOutsideTheImages) {
   start_container(bottle, agent_body());
+  // All of these made an engine dial out in one of its versions.
   for (const auto* const line :
-       {"ADD http://example.test/x /x", "RUN --mount=type=cache,target=/x true", "COPY --from=$X /a /b"}) {
+       {"RUN --mount=type=cache,target=/x true", "COPY --from=$X /a /b", "ADD http://example.test/x /x", "ADD $U /x",
+        "ADD [\"http:\\u002f\\u002fexample.test\",\"/x\"]", "\u00a0ADD http://example.test/x /x",
+        "\u3000FROM example.test/x", "COPY --\\from=example.test/x /a /b", "COPY --fr\"om\"=example.test/x /a /b",
+        "RUN <<EOF\nx\nEOF"}) {
     const auto done = refused({{"dockerfile", "FROM current\n" + std::string(line) + "\n"}});
     EXPECT_EQ(done.outcome, Outcome::unsupported) << line;
     EXPECT_EQ(done.reason_code, "change_unsupported") << line;
@@ -320,10 +324,10 @@ TEST_F(DockerUntouched, ByABuildStepThatFails) {
 }
 
 TEST_F(DockerUntouched, ByADockerfileThatDoesNotParse) {
-  const auto done = fails({{"dockerfile", "FROM current\nRUM true\n"}});
+  const auto done = fails({{"dockerfile", "FROM current\nENV LONELY\n"}});
   EXPECT_EQ(done.outcome, Outcome::permanent);
   EXPECT_EQ(done.reason_code, "dockerfile_invalid");
-  EXPECT_THAT(done.message, ::testing::HasSubstr("RUM"));
+  EXPECT_THAT(done.message, ::testing::HasSubstr("ENV must have two arguments"));
 }
 
 TEST_F(DockerUntouched, ByABuildThatTakesTooLong) {
@@ -352,6 +356,29 @@ TEST_F(DockerUntouched, ByANameThatSomeoneElseTook) {
     }
   }
   EXPECT_EQ(text(at(inspect(name), "Id")), foreign) << "a container that is not ours was removed";
+}
+
+TEST_F(DockerUntouched, AsAreContainersThatHaveTheJobsLabelFromItsImage) {
+  auto one = driver({{"dockerfile", good_dockerfile}});
+  const auto names = docker::names_of(bottle, bottle, one.context().job_key, "");
+  const auto survives = [&](json labels) {
+    json body = {{"Image", names.tag_job}, {"Labels", std::move(labels)}};
+    const auto id = text(at(call("POST", "/containers/create?name=" + bottle + "-persons", body), "Id"));
+    for (const auto& leftover : backend->leftovers(one.context(), State::failed)) {
+      if (leftover.kind != "created_container") continue;
+      EXPECT_EQ(wait(backend->remove(leftover)).outcome, Outcome::done);
+    }
+    const bool there = text(at(inspect(bottle + "-persons"), "Id")) == id;
+    if (there) call("DELETE", "/containers/" + id);
+    return there;
+  };
+  ASSERT_EQ(one.run_step(State::prepare).outcome, Outcome::done);
+  const auto labels = at(inspect(names.created), "Config", "Labels");
+  ASSERT_FALSE(labels.empty());
+  EXPECT_TRUE(survives(labels)) << "it has all labels of the job's container, but is another one";
+  EXPECT_TRUE(inspect(names.created).is_null()) << "this one is the job's";
+  one.context().facts.erase("create_new");  // as after a crash before its id was recorded
+  EXPECT_TRUE(survives(json::object())) << "it has the labels of the job's image";
 }
 
 TEST_F(DockerUntouched, ByDriftBetweenTheLooks) {

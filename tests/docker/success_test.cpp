@@ -135,9 +135,12 @@ TEST_F(DockerSuccess, ASecondJobReplacesLabelsTagsAndVolumesOfTheFirst) {
 TEST_F(DockerSuccess, KeepsTheSnapshotPathsEvenWhatTheStopHandlerWrote) {
   start_container(bottle, agent_body());
   run_inside(bottle, {"sh", "-c",
-                      "mkdir -p /data/deep/er && chmod 750 /data/deep && chown 1000:1000 /data/deep && "
+                      "mkdir -p /data/deep/er/below && chmod 750 /data/deep && chown 1000:1000 /data/deep && "
                       "echo deep > /data/deep/er/file && echo lost > /data/beside && ln -s file /data/deep/er/link && "
-                      "chown 1000:1000 /data/deep/er/file && chmod 640 /data/deep/er/file"});
+                      "chown 1000:1000 /data/deep/er/file && chmod 640 /data/deep/er/file && cd /data/deep/er/below && "
+                      "ln -s ../../../../etc/hosts out && ln -s /etc/hosts absolute && ln -s ../../beside up && "
+                      "ln ../file hard && echo long > $(printf %0200d 7) && ln $(printf %0200d 7) long && "
+                      "ln -s $(printf %0200d 7) to-long && echo umlaut > grün && mkfifo pipe"});
   json snapshot = {{"paths", {"/home/agent", "/data/deep/er", "/nowhere"}}};
   auto changed = driver({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}});
   const auto done = changed.run_all();
@@ -148,6 +151,13 @@ TEST_F(DockerSuccess, KeepsTheSnapshotPathsEvenWhatTheStopHandlerWrote) {
   EXPECT_EQ(run_inside(bottle, {"stat", "-c", "%u:%g %a", "/data/deep/er/file"}), "1000:1000 640\n");
   EXPECT_EQ(run_inside(bottle, {"stat", "-c", "%u:%g %a", "/data/deep"}), "1000:1000 750\n");
   EXPECT_EQ(run_inside(bottle, {"sh", "-c", "ls /data"}), "deep\n");
+  // Engines refuse an archive with a link that leads out of the directory where it is put.
+  EXPECT_EQ(
+      run_inside(bottle, {"sh", "-c", "cd /data/deep/er/below && for i in out absolute up; do readlink $i; done"}),
+      "../../../../etc/hosts\n/etc/hosts\n../../beside\n");
+  EXPECT_EQ(run_inside(bottle, {"sh", "-c", "cd /data/deep/er/below && cat hard long to-long grün && test -p pipe"}),
+            "deep\nlong\nlong\numlaut\n");
+  EXPECT_EQ(run_inside(bottle, {"stat", "-c", "%h", "/data/deep/er/file"}), "2\n");
   const auto kept = config.snapshot_dir / changed.context().job_key / "0.tar";
   EXPECT_EQ(std::filesystem::status(kept).permissions(),
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);

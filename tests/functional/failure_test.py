@@ -26,7 +26,7 @@ class NeverTouched(Case):
         self.assert_untouched(bottle, before)
 
     def test_dockerfile_that_does_not_parse(self):
-        self.check("FROM current\nRUM true\n", "RUM")
+        self.check("FROM current\nENV LONELY\n", "ENV must have two arguments")
 
     def test_step_that_fails(self):
         self.check("FROM current\nRUN echo out of cheese; exit 42\n", "42", "out of cheese")

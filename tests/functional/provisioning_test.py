@@ -26,10 +26,12 @@ class Provisioning(Case):
         self.assertEqual(found, tools, why)
         self.assertEqual(why.split(":")[0], reason)
 
-    def check_both(self, backend, tools, reason=""):
+    def check_both(self, backend, tools, reason="", kind="capability_block"):
         """The example and the command line agree."""
-        self.check(backend, tools, reason)
-        said = self.worker.tool("supports", backend, "capability_block")
+        if kind == "capability_block":
+            self.check(backend, tools, reason)
+        self.assertEqual(rebottle_capabilities.supports(backend, kind, self.worker.db).reason_code, reason)
+        said = self.worker.tool("supports", backend, kind)
         self.assertEqual(said.returncode, 0 if tools == SHOWN else 1, said.stdout)
         self.assertTrue(said.stdout.startswith("yes" if tools == SHOWN else f"no: {reason}"), said.stdout)
 
@@ -37,6 +39,7 @@ class Provisioning(Case):
         self.worker.start()
         self.check_both("docker", SHOWN)
         self.check_both("nonsense", HIDDEN, "not_known")
+        self.check_both("docker", HIDDEN, "kind_unsupported", kind="repaint")
         self.worker.kill()
         self.check_both("docker", HIDDEN, "service_not_running")
         self.worker.start()
@@ -67,13 +70,13 @@ class Provisioning(Case):
                 self.check("docker", tools, "" if tools == SHOWN else "answer_stale")
 
     def test_hidden_when_there_is_no_usable_database(self):
-        self.check("docker", HIDDEN, "not_readable")
+        self.check_both("docker", HIDDEN, "database_missing")
         self.assertFalse(self.worker.db.exists(), "asking made a database")
         self.worker.db.write_text("no database at all, but some text that is long enough to have a header" * 10)
-        self.check("docker", HIDDEN, "not_readable")
+        self.check_both("docker", HIDDEN, "not_readable")
         self.worker.db.unlink()
         sqlite3.connect(self.worker.db).close()
-        self.check("docker", HIDDEN, "not_readable")
+        self.check_both("docker", HIDDEN, "not_readable")
         os.unlink(self.worker.db)
 
     def test_the_program_prints_the_tools_of_each_bottle(self):

@@ -2,39 +2,17 @@
 # changed or as it was, and nothing is run twice. The engine is the scripted one; real microVMs: script/test-vm.
 # Not here: single effects and calls (tests/smolmachines).
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 import poll
+from machines import Machines
 from worker import Worker
 
-SUPPORT = Path(__file__).resolve().parent.parent / "support"
-FAKE = SUPPORT / "fake_smolvm"
 DOCKER_NOWHERE = "/nonexistent/docker.sock"
-
-CONFIG = """[service]
-state_dir = "{folder}"
-pause_first_ms = 50
-leftover_retry_s = 1
-log_level = "debug"
-[backends.docker]
-socket = "{docker}"
-[backends.smolmachines]
-enabled = true
-engine = "{engine}"
-engine_state_dir = "{folder}/state"
-kvm = "{folder}/kvm"
-spec_dir = "{folder}/specs"
-import_dirs = ["{folder}/images"]
-stable_s = 0
-stop_timeout_s = 5
-"""
-
 COMMANDS = {"change": {"commands": ["echo ran >> /root/ran"]}}
 
 
@@ -43,53 +21,20 @@ class Smolmachines(unittest.TestCase):
 
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="rebottle-functional-"))
-        for name in ("state", "state/fake", "specs", "images"):
-            (self.folder / name).mkdir()
-        (self.folder / "kvm").touch()
-        (self.folder / "kvm").chmod(0o666)
-        self.worker = Worker(self.folder, DOCKER_NOWHERE)
-        self.worker.config.write_text(CONFIG.format(folder=self.folder, docker=DOCKER_NOWHERE, engine=FAKE))
+        self.machines = Machines(self.folder)
+        self.worker = Worker(self.folder, DOCKER_NOWHERE, self.machines.section())
         self.addCleanup(self.clean_up)
-        self.image("old.tar")
-        self.smolvm("create", "--name", "dev-1", "--image", self.folder / "images/old.tar", "--cpus", "1", "--env",
-                    "WHO=agent")
-        (self.folder / "specs/dev-1.json").write_text(json.dumps({"cpus": 1, "env": ["WHO=agent"]}))
-        self.smolvm("start", "--name", "dev-1")
-        self.inside("dev-1", "echo keep > /home/agent/notes; sync")
+        self.machines.make("dev-1")
 
     def clean_up(self):
         code = self.worker.stop()
-        for name in self.machines():
-            self.smolvm("delete", "--force", "--name", name)
+        self.machines.remove()
         outcome = self._outcome.result
         if any(test is self for test, _ in outcome.failures + outcome.errors):
             print(f"kept: {self.folder}\n{self.worker.tail()}", file=sys.stderr)
         else:
             shutil.rmtree(self.folder)
         self.assertEqual(code, 0, "rebottled's exit code after SIGTERM")
-
-    def smolvm(self, *words, check=True):
-        done = subprocess.run([FAKE, "machine", *words[:1], "--state-dir", self.folder / "state", *words[1:]],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
-        if check and done.returncode != 0:
-            raise AssertionError(f"{words}: {done.returncode} {done.stderr}")
-        return done.stdout
-
-    def machines(self):
-        return {row["name"]: row for row in json.loads(self.smolvm("ls", "--json"))}
-
-    def inside(self, name, line):
-        return self.smolvm("exec", "--name", name, "--", "/bin/sh", "-c", line)
-
-    def image(self, name):
-        path = self.folder / "images" / name
-        subprocess.run([SUPPORT / "make_image", path], check=True, timeout=60)
-        digest = subprocess.run(["sha256sum", path], check=True, capture_output=True, text=True).stdout.split()[0]
-        return {"change": {"image": {"file": name, "sha256": digest}}, "snapshot": {"paths": ["/home/agent"]}}
-
-    def calls(self):
-        log = self.folder / "state/fake/calls.jsonl"
-        return [json.loads(line) for line in log.read_text().splitlines()]
 
     def run_killed(self, place, args):
         self.worker.start(failpoint=f"{place}:kill")
@@ -105,15 +50,15 @@ class Smolmachines(unittest.TestCase):
     def check_commands(self, place):
         job = self.run_killed(place, COMMANDS)
         self.assertEqual(job["state"], "succeeded", f"{place}: {job['message']}")
-        self.assertEqual(self.inside("dev-1", "cat /home/agent/notes /root/ran"), "keep\nran\n")
-        self.assertEqual(self.machines()["dev-1"]["state"], "running")
+        self.assertEqual(self.machines.inside("dev-1", "cat /home/agent/notes /root/ran"), "keep\nran\n")
+        self.assertEqual(self.machines.states()["dev-1"], "running")
 
     def check_image(self, place):
-        job = self.run_killed(place, self.image("new.tar"))
+        job = self.run_killed(place, self.machines.image("new.tar"))
         self.assertEqual(job["state"], "succeeded", f"{place}: {job['message']}")
-        self.assertEqual({name: row["state"] for name, row in self.machines().items()},
+        self.assertEqual(self.machines.states(),
                          {"dev-1": "stopped", "dev-1-r1": "running"})
-        self.assertEqual(self.inside("dev-1-r1", "cat /home/agent/notes; echo $WHO"), "keep\nagent\n")
+        self.assertEqual(self.machines.inside("dev-1-r1", "cat /home/agent/notes; echo $WHO"), "keep\nagent\n")
 
     def test_commands_killed_in_prepare(self):
         self.check_commands("state:prepare")
@@ -139,7 +84,8 @@ class Smolmachines(unittest.TestCase):
     def test_commands_killed_in_rollback(self):
         job = self.run_killed("state:rollback", {"change": {"commands": ["echo ran >> /root/ran", "exit 3"]}})
         self.assertEqual((job["state"], job["reason_code"]), ("rolled_back", "commands_failed"), job["message"])
-        self.assertEqual(self.inside("dev-1", "cat /home/agent/notes; test ! -e /root/ran && echo no"), "keep\nno\n")
+        self.assertEqual(self.machines.inside("dev-1", "cat /home/agent/notes; test ! -e /root/ran && echo no"),
+                         "keep\nno\n")
 
     def test_image_killed_in_prepare(self):
         self.check_image("effect:create_new")
@@ -157,46 +103,48 @@ class Smolmachines(unittest.TestCase):
         self.check_image("effect:restore_paths")
 
     def test_image_killed_in_rollback(self):
-        args = {**self.image("new.tar"), "verify": {"exec": ["/bin/sh", "-c", "exit 3"]}}
+        args = {**self.machines.image("new.tar"), "verify": {"exec": ["/bin/sh", "-c", "exit 3"]}}
         job = self.run_killed("state:rollback", args)
         self.assertEqual((job["state"], job["reason_code"]), ("rolled_back", "exec_failed"), job["message"])
-        self.assertEqual({name: row["state"] for name, row in self.machines().items()}, {"dev-1": "running"})
+        self.assertEqual(self.machines.states(), {"dev-1": "running"})
 
     def test_a_call_that_outlives_the_worker_is_waited_for(self):
-        faults = [{"verb": "exec", "do": "hang_after", "with": "echo ran"}]
-        (self.folder / "state/fake/faults.json").write_text(json.dumps(faults))
+        self.machines.spoil({"verb": "exec", "do": "hang_after", "with": "echo ran"})
         self.worker.start()
         self.worker.approve("outlived", "dev-1", COMMANDS, backend="smolmachines")
-        poll.until(lambda: [call for call in self.calls() if call["fault"] == "hang_after"], "the commands run",
+        poll.until(lambda: [call for call in self.machines.calls() if call["fault"] == "hang_after"],
+                   "the commands run",
                    evidence=self.worker.tail)
         self.worker.kill()
         self.worker.start()
-        (self.folder / "state/fake/release").touch()
+        self.machines.release()
         job = self.worker.wait_final("outlived")
         self.assertEqual(job["state"], "succeeded", job["message"])
-        self.assertEqual(self.inside("dev-1", "cat /root/ran"), "ran\n")
+        self.assertEqual(self.machines.inside("dev-1", "cat /root/ran"), "ran\n")
 
     def test_the_plan_names_what_the_history_shows(self):
         self.worker.start()
         args = self.folder / "args.json"
-        args.write_text(json.dumps(self.image("new.tar")))
-        job_id = self.worker.approve("planned", "dev-1", json.loads(args.read_text()), backend="smolmachines")
+        args.write_text(json.dumps(self.machines.image("new.tar")))
+        job_id = self.worker.approve("planned", "dev-1", json.loads(args.read_text()),
+                                     backend="smolmachines")
         job = self.worker.wait_final("planned")
         self.assertEqual(job["state"], "succeeded", job["message"])
         told = " ".join(row["data"] for row in self.worker.history(job_id))
-        for name in ("dev-1-r1", f"{self.folder}/snapshots/smolmachines/images/dev-1-r1.tar",
-                     f"{self.folder}/snapshots/smolmachines/specs/dev-1-r1.json"):
+        key = f"{self.worker.sql('SELECT instance_id FROM instance')[0]['instance_id']}-{job_id}"
+        for name in ("dev-1-r1", f"{self.folder}/snapshots/smolmachines/images/{key}/image.tar",
+                     f"{self.folder}/snapshots/smolmachines/specs/{key}.json"):
             self.assertIn(name, told)
         current = json.loads(self.worker.sql("SELECT current FROM bottles_view")[0]["current"])
         self.assertEqual((current["machine"], current["rev"]), ("dev-1-r1", 1))
 
     def test_no_call_of_docker_and_none_of_ours_for_docker(self):
         self.worker.start()
-        before = [call for call in self.calls() if call["verb"] not in ("version", "ls", "data-dir")]
+        before = [call for call in self.machines.calls() if call["verb"] not in ("version", "ls", "data-dir")]
         self.worker.approve("for-docker", "dev-1", {"change": {"commands": ["true"]}})
         job = self.worker.wait_final("for-docker")
         self.assertEqual(job["state"], "rejected_unsupported", job["message"])
-        after = [call for call in self.calls() if call["verb"] not in ("version", "ls", "data-dir")]
+        after = [call for call in self.machines.calls() if call["verb"] not in ("version", "ls", "data-dir")]
         self.assertEqual(before, after)
 
 

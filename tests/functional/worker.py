@@ -13,6 +13,9 @@ import poll
 BIN = Path(os.environ["REBOTTLE_BUILD_DIR"]) / "bin"
 FINAL = ("succeeded", "rolled_back", "failed", "cancelled", "rejected_unsupported", "rejected_stale", "resolved")
 
+# What is still to be removed: not what an undo has put back in its place.
+REMAINS = "removed_at IS NULL AND withdrawn_at IS NULL"
+
 # What differs from the defaults, so that tests are quick.
 SERVICE = {"pause_first_ms": 50, "leftover_retry_s": 1, "log_level": "debug"}
 DOCKER = {"concurrency": 8, "stable_s": 1, "stop_timeout_s": 5, "verify_timeout_s": 15}
@@ -132,6 +135,6 @@ class Worker:
 
     def wait_drained(self):
         """Until nothing is left to be removed."""
-        poll.until(lambda: not self.sql("SELECT 1 FROM leftovers WHERE removed_at IS NULL"),
+        poll.until(lambda: not self.sql("SELECT 1 FROM leftovers WHERE " + REMAINS),
                    "all leftovers are gone",
-                   evidence=lambda: str(self.sql("SELECT * FROM leftovers WHERE removed_at IS NULL")) + self.tail())
+                   evidence=lambda: str(self.sql("SELECT * FROM leftovers WHERE " + REMAINS)) + self.tail())

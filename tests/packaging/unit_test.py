@@ -1,5 +1,6 @@
 # The systemd unit and its fragments as installed: parsed without a complaint, and tightly sandboxed.
 # Not here: READY, WATCHDOG and STOPPING of the running worker (tests/unit/worker/engine).
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 
 BUILD = Path(os.environ["REBOTTLE_BUILD_DIR"])
 SOURCE = Path(__file__).resolve().parents[2]
+AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "-n"]
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 EXPOSURE_MAX = 5  # tenths, as systemd-analyze counts: 0.5
 EXPOSURE_MICROVMS_MAX = 20  # with devices and the network, which microVMs need
 
@@ -72,6 +75,19 @@ class Installed(unittest.TestCase):
         stop = int(re.search(r"^TimeoutStopSec=(\d+)", self.unit.read_text(), re.M)[1])
         self.assertGreater(stop, drain)
 
+    def test_no_link_of_the_installed_pages_is_dead(self):
+        pages = list((self.root / "usr/share/doc/rebottle").rglob("*.md"))
+        self.assertGreater(len(pages), 10)
+        for page in pages:
+            for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+                if "://" not in link:
+                    self.assertTrue((page.parent / link).exists(), f"{page.relative_to(self.root)}: {link}")
+
+    def test_python_client_is_installed(self):
+        client = self.root / "usr/share/doc/rebottle/clients/python/rebottle_capabilities.py"
+        done = run("python3", "-B", str(client), str(self.root / "none.db"), "docker")
+        self.assertEqual((done.returncode, json.loads(done.stdout)["reason_code"]), (1, "database_missing"))
+
     def test_unit_names_the_places_where_files_are_installed(self):
         text = self.unit.read_text()
         for name in re.findall(r"(/(?:usr|etc)/\S+)", text):
@@ -123,6 +139,32 @@ class Example(unittest.TestCase):
                     continue
                 with self.subTest(field):
                     self.assertRegex(text, rf"(?m)^{field} = ")
+
+    def test_the_words_that_it_lists_are_taken(self):
+        words = re.search(r"^# ([\w, ]+)\n#log_level = ", (SOURCE / "packaging/rebottle.toml").read_text(), re.M)[1]
+        self.assertGreater(len(words.split(", ")), 2)
+        for word in words.split(", "):
+            with self.subTest(word):
+                done = self.check(f'[service]\nlog_level = "{word}"\n')
+                self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.check('[service]\nlog_level = "loud"\n').returncode, 2)
+
+    def test_the_judged_file_is_named(self):
+        with tempfile.TemporaryDirectory() as home:
+            os.chmod(home, 0o755)
+            argv = [*AS_ROOT, "env", "-u", "XDG_CONFIG_HOME", "-u", "REBOTTLE_CONFIG", f"HOME={home}"]
+            program = str(BUILD / "bin/rebottled")
+            done = run(*argv, *AS_NOBODY, program, "--check-config")
+            if done.returncode != 4:  # a host with an /etc/rebottle that is closed to nobody
+                self.assertEqual((done.returncode, done.stdout),
+                                 (0, f"no file at {home}/.config/rebottle/rebottle.toml: the defaults apply\n"))
+
+    def test_a_closed_configuration_is_not_passed_over(self):
+        script = ("mount -t tmpfs none /etc && mkdir -m 700 /etc/rebottle && touch /etc/rebottle/rebottle.toml && "
+                  f"exec env HOME=/tmp/none {' '.join(AS_NOBODY)} '{BUILD}/bin/rebottled' --check-config")
+        done = run(*AS_ROOT, "unshare", "--mount", "sh", "-c", script)
+        self.assertEqual((done.returncode, done.stdout), (4, ""))
+        self.assertIn("/etc/rebottle/rebottle.toml: may not be read", done.stderr)
 
     def test_a_wrong_key_is_refused_by_name(self):
         done = self.check("[service]\ndrain_seconds = 3\n")

@@ -277,10 +277,136 @@ TEST_F(Fault, PathsThatAreTooLargeEndTheJobAndLetTheAgentGoOn) {
   expect_as_it_was();
 }
 
+TEST_F(Fault, AWayBackThatWasCutOffIsTakenUpWhereItWas) {
+  JobDriver driver(io_, *backend_, context({{"change", {{"commands", {"echo ran >> /root/ran", "exit 1"}}}}}));
+  EXPECT_EQ(carry_out(driver).reason_code, "commands_failed");
+  ASSERT_TRUE(smolvm({"machine", "stop", "--name", "dev-1"}).succeeded());
+  // One of the two disks is back already, and no copy of it is left.
+  const auto place = smolvm({"machine", "data-dir", "--name", "dev-1"}).output;
+  const auto copies = config_.work_dir / "disks/test-7";
+  std::filesystem::rename(copies / "copied.json", copies / "restoring.json");
+  std::filesystem::rename(copies / "overlay.qcow2",
+                          std::filesystem::path(place.substr(0, place.find('\n'))) / "overlay.qcow2");
+  roll_back(driver);
+  EXPECT_TRUE(std::filesystem::exists(copies / "restored.json"));
+}
+
+TEST_F(Fault, CopiesThatAreGoneAreNotTakenForPutBack) {
+  JobDriver driver(io_, *backend_, context({{"change", {{"commands", {"echo ran >> /root/ran", "exit 1"}}}}}));
+  EXPECT_EQ(carry_out(driver).reason_code, "commands_failed");
+  std::filesystem::remove(config_.work_dir / "disks/test-7/overlay.qcow2");
+  EXPECT_EQ(driver.roll_back().reason_code, "copies_gone");
+}
+
+// ---- what others prepared ----
+
+TEST_F(Fault, ALateLeftoverLeavesTheMachineOfAnotherJobAlone) {
+  JobDriver first(io_, *backend_, context(image_change()));
+  first.stop_after("create_new");
+  ASSERT_EQ(first.run_all().reason_code, "stopped_by_test");
+  const auto late = backend_->leftovers(first.context(), State::failed);
+  // Its machine goes, and the next job is given the name.
+  ASSERT_TRUE(smolvm({"machine", "delete", "--force", "--name", "dev-1-r1"}).succeeded());
+  JobDriver second(io_, *backend_, context(image_change(), 8));
+  const auto ended = carry_out(second);
+  ASSERT_EQ(ended.outcome, Outcome::done) << second.failed_at() << ": " << ended.message;
+  // As after a reboot of the host.
+  ASSERT_TRUE(smolvm({"machine", "stop", "--name", "dev-1-r1"}).succeeded());
+  for (const auto& leftover : late) EXPECT_EQ(run(io_, backend_->remove(leftover)).outcome, Outcome::done);
+  EXPECT_EQ(state("dev-1-r1"), "stopped");
+  EXPECT_FALSE(std::filesystem::exists(config_.work_dir / "specs/test-7.json"));
+  EXPECT_TRUE(std::filesystem::exists(config_.work_dir / "specs/test-8.json"));
+}
+
+TEST_F(Fault, AnImageThatLiesThereIsNotTakenForTheApprovedOne) {
+  const auto args = image_change();
+  std::filesystem::create_directories(config_.work_dir / "images/test-7");
+  for (const auto* name : {"images/test-7/image.tar", "images/dev-1-r1.tar"})
+    std::filesystem::copy_file(folder_ / "images/old.tar", config_.work_dir / name);
+  std::filesystem::permissions(config_.work_dir, std::filesystem::perms::owner_all);
+  JobDriver driver(io_, *backend_, context(args));
+  const auto ended = carry_out(driver);
+  ASSERT_EQ(ended.outcome, Outcome::done) << driver.failed_at() << ": " << ended.message;
+  EXPECT_EQ(text(at(machine("dev-1-r1"), "image")), "local:" + text(at(at(at(args, "change"), "image"), "sha256")));
+}
+
+TEST_F(Fault, AnImageThatIsChangedAfterItsImportIsNotUsed) {
+  JobDriver driver(io_, *backend_, context(image_change()));
+  driver.stop_after("import_image");
+  ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test");
+  driver.stop_after("");
+  std::fstream(config_.work_dir / "images/test-7/image.tar", std::ios::in | std::ios::out | std::ios::binary) << "x";
+  forget_calls();
+  const auto ended = driver.run_all();
+  EXPECT_EQ(ended.outcome, Outcome::permanent);
+  EXPECT_EQ(ended.reason_code, "image_changed") << ended.message;
+  EXPECT_EQ(calls(true), std::vector<std::string>{});
+  // The copy goes, however the job ends.
+  const auto left = backend_->leftovers(driver.context(), State::resolved);
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_NE(left.front().reference.find("images/test-7"), std::string::npos) << left.front().reference;
+}
+
+TEST_F(Fault, MarksThatSomebodyPreparedAreNotTakenForOurs) {
+  ASSERT_EQ(in_machine("dev-1",
+                       "for n in 7 8; do mkdir -p /var/lib/rebottle/test-$n && echo 0 > "
+                       "/var/lib/rebottle/test-$n/end; done; sync"),
+            "");
+  JobDriver driver(io_, *backend_, context(count_once));
+  const auto ended = carry_out(driver);
+  ASSERT_EQ(ended.outcome, Outcome::done) << driver.failed_at() << ": " << ended.message;
+  EXPECT_EQ(in_machine("dev-1", "cat /root/ran"), "ran\n");
+}
+
+TEST_F(Fault, AnArchiveThatReachesOutOfThePathsIsNotUnpacked) {
+  auto args = image_change();
+  args["snapshot"] = {{"paths", {"/home/agent"}}};
+  JobDriver driver(io_, *backend_, context(args));
+  driver.stop_after("stop_old");
+  ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test");
+  driver.stop_after("");
+  const auto archive = config_.work_dir / "paths/test-7/paths.tar";
+  const auto size = std::filesystem::file_size(archive);
+  worker::smolmachines::Program tar;
+  tar.argv = {"/bin/sh", "-c", "mkdir -p etc && echo x > etc/evil && tar -b1 -cf \"$1\" ./etc/evil", "sh", archive};
+  tar.argv[2] = "cd " + folder_.string() + " && " + tar.argv[2];
+  tar.environment = {"PATH=/usr/bin:/bin"};
+  worker::smolmachines::ChildProcess child(tar, [](const auto&) { return true; });
+  run(io_, child.wait(std::chrono::seconds(60)));
+  std::filesystem::resize_file(archive, size);
+  const auto ended = carry_out(driver);
+  EXPECT_EQ(ended.reason_code, "snapshot_invalid") << driver.failed_at() << ": " << ended.message;
+  EXPECT_NE(ended.message.find("./etc/evil"), std::string::npos) << ended.message;
+  roll_back(driver);
+}
+
+// ---- what is too old ----
+
+TEST_F(Fault, PathsKeptBeforeAFreezeAreKeptAgainAfterIt) {
+  auto args = image_change();
+  args["snapshot"] = {{"paths", {"/home/agent"}}};
+  JobDriver driver(io_, *backend_, context(args));
+  ASSERT_EQ(driver.run_step(State::prepare).outcome, Outcome::done);
+  ASSERT_EQ(driver.run_step(State::snapshot).outcome, Outcome::done);
+  // The engine comes back to the step when the freeze is over.
+  ASSERT_EQ(in_machine("dev-1", "echo later > /home/agent/notes; sync"), "");
+  const auto ended = driver.run_all();
+  ASSERT_EQ(ended.outcome, Outcome::done) << driver.failed_at() << ": " << ended.message;
+  EXPECT_EQ(in_machine("dev-1-r1", "cat /home/agent/notes"), "later\n");
+}
+
+TEST_F(Fault, DriftDuringAFreezeIsSeenAfterIt) {
+  JobDriver driver(io_, *backend_, context(image_change()));
+  ASSERT_EQ(driver.run_step(State::prepare).outcome, Outcome::done);
+  ASSERT_EQ(driver.run_step(State::snapshot).outcome, Outcome::done);
+  ASSERT_TRUE(smolvm({"machine", "stop", "--name", "dev-1"}).succeeded());
+  EXPECT_EQ(driver.run_step(State::snapshot).reason_code, "drift");
+}
+
 TEST_F(Fault, OnlyWhatCarriesOurLabelsIsEverDeleted) {
   schema::Leftover leftover;
   leftover.kind = "machine";
-  leftover.reference = json{{"name", "dev-1"}, {"bottle", "dev-1"}, {"files", json::array()}}.dump();
+  leftover.reference = json{{"name", "dev-1"}, {"bottle", "dev-1"}, {"job", "test-7"}, {"files", json::array()}}.dump();
   forget_calls();
   const auto removed = run(io_, backend_->remove(leftover));
   EXPECT_EQ(removed.outcome, Outcome::permanent);

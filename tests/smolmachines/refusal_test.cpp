@@ -142,8 +142,8 @@ TEST_F(Refusal, TwoMachinesThatCouldBeIt) {
   const std::vector<std::string> create = {"machine", "create",
                                            "--name",  "dev-1-r1",
                                            "--image", folder_ / "images/old.tar",
-                                           "--label", "managed-by=rebottle",
-                                           "--label", "bottle=dev-1"};
+                                           "--label", "io.rebottle.managed-by=rebottle",
+                                           "--label", "io.rebottle.bottle=dev-1"};
   ASSERT_TRUE(smolvm(create).succeeded());
   ASSERT_TRUE(smolvm({"machine", "start", "--name", "dev-1-r1"}).succeeded());
   expect_refused(commands, Outcome::stale, "bottle_ambiguous", "dev-1-r1");
@@ -177,6 +177,8 @@ TEST_F(Refusal, SettingsThatAreNotTheMachines) {
   write_spec("dev-1", {{"cpus", 1}, {"mem", 256}, {"port", {"18080:80"}}});
   ::chmod((config_.spec_dir / "dev-1.json").c_str(), 0666);
   expect_refused(change, Outcome::unsupported, "spec_invalid", "everyone");
+  ::chmod((config_.spec_dir / "dev-1.json").c_str(), 0660);
+  expect_refused(change, Outcome::unsupported, "spec_invalid", "its group");
 }
 
 TEST_F(Refusal, ChangesThatNeedABuilder) {

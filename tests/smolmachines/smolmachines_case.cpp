@@ -163,7 +163,7 @@ pid_t SmolmachinesCase::vmm(const std::string& name) {
 }
 
 std::unique_ptr<Backend> SmolmachinesCase::backend() {
-  return worker::smolmachines::make_smolmachines_backend(io_.get_executor(), config_);
+  return worker::smolmachines::make_smolmachines_backend(io_.get_executor(), config_, builder_());
 }
 
 worker::JobContext SmolmachinesCase::context(const json& args, std::int64_t job_id) {
@@ -172,7 +172,7 @@ worker::JobContext SmolmachinesCase::context(const json& args, std::int64_t job_
     throw std::runtime_error(fault->field + ": " + fault->message);
   worker::JobContext out;
   out.job_id = job_id;
-  out.job_key = "test-" + std::to_string(job_id);
+  out.job_key = instance_ + "-" + std::to_string(job_id);
   out.fence = job_id;
   out.bottle = "dev-1";
   out.target = "smolmachines:dev-1";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "tests/support/job_driver.hpp"
+#include "worker/backends/image_builder.hpp"
 #include "worker/backends/smolmachines/calls.hpp"
 #include "worker/backends/smolmachines/smolmachines_config.hpp"
 
@@ -55,6 +57,8 @@ class SmolmachinesCase : public ::testing::Test {
   SmolmachinesConfig config_;
   boost::asio::io_context io_;
   json current_ = json::object();  // what the next context is told
+  std::string instance_ = "test";  // of the database, in every job's key
+  std::function<std::unique_ptr<worker::ImageBuilder>()> builder_ = [] { return nullptr; };
   std::unique_ptr<Calls> direct_;
   std::unique_ptr<Backend> backend_;
 };

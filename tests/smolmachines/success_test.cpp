@@ -63,8 +63,8 @@ TEST_F(Success, AnImageMakesAMachineBesideTheOldOne) {
   EXPECT_EQ(state("dev-1-r1"), "running");
   EXPECT_EQ(in_machine("dev-1-r1", "cat /home/agent/notes; echo $WHO"), "keep\nagent\n");
   const auto labels = at(machine("dev-1-r1"), "labels");
-  EXPECT_EQ(text(at(labels, "managed-by")), "rebottle");
-  EXPECT_EQ(text(at(labels, "bottle")), "dev-1");
+  EXPECT_EQ(text(at(labels, "io.rebottle.managed-by")), "rebottle");
+  EXPECT_EQ(text(at(labels, "io.rebottle.bottle")), "dev-1");
   EXPECT_EQ(text(at(labels, "owner")), "somebody");
   EXPECT_EQ(at(machine("dev-1-r1"), "memory_mib"), 256);
   EXPECT_EQ(driver.context().facts["save_paths"]["missing"], json({"/root/nowhere"}));
@@ -72,7 +72,7 @@ TEST_F(Success, AnImageMakesAMachineBesideTheOldOne) {
   remove_leftovers(driver, State::succeeded);
   // The machine that the provisioner made is not ours to remove.
   EXPECT_EQ(state("dev-1"), "stopped");
-  EXPECT_EQ(files_left(), std::vector<std::string>{"specs/dev-1-r1.json"});
+  EXPECT_EQ(files_left(), std::vector<std::string>{"specs/test-7.json"});
 }
 
 TEST_F(Success, TheNextChangeBeginsAtTheNewMachineAndRemovesIt) {
@@ -93,7 +93,7 @@ TEST_F(Success, TheNextChangeBeginsAtTheNewMachineAndRemovesIt) {
   EXPECT_EQ(in_machine("dev-1-r2", "cat /home/agent/more; echo $WHO"), "again\nagent\n");
   remove_leftovers(second, State::succeeded);
   EXPECT_EQ(machines(), (std::vector<std::string>{"dev-1", "dev-1-r2"}));
-  EXPECT_EQ(files_left(), std::vector<std::string>{"specs/dev-1-r2.json"});
+  EXPECT_EQ(files_left(), std::vector<std::string>{"specs/test-8.json"});
 }
 
 TEST_F(Success, AStoppedBottleIsChangedAndStaysUp) {
@@ -129,7 +129,7 @@ TEST_F(Success, ThePlanNamesWhatTheHistoryShows) {
     EXPECT_EQ(std::ranges::count(told, effect.summary), 1) << effect.summary;
   }
   const auto work = config_.work_dir.string();
-  for (const auto& name : {std::string("dev-1-r1"), work + "/images/dev-1-r1.tar", work + "/specs/dev-1-r1.json",
+  for (const auto& name : {std::string("dev-1-r1"), work + "/images/test-7/image.tar", work + "/specs/test-7.json",
                            work + "/paths/test-7"}) {
     EXPECT_NE(planned.find(name), std::string::npos) << name << " is not in the plan:\n" << planned;
     EXPECT_NE(history.find(name), std::string::npos) << name << " is not in the history:\n" << history;

@@ -52,7 +52,7 @@ class FaultyStore final : public schema::JobStore {
                           Text detail) override {
     return s_->end_queued(job, event, now, actor, reason, message, detail);
   }
-  std::vector<schema::Job> orphans(std::int64_t epoch) override { return s_->orphans(epoch); }
+  std::vector<schema::WorkingJob> working() override { return s_->working(); }
   Result<schema::Job> take_over(std::int64_t job, std::int64_t epoch, Event event, statemachine::State to, int crashes,
                                 Milliseconds now, Text actor, Text data) override {
     return s_->take_over(job, epoch, event, to, crashes, now, actor, data);
@@ -63,7 +63,10 @@ class FaultyStore final : public schema::JobStore {
     return s_->current(backend, bottle);
   }
   Result<schema::Job> advance(const schema::Advance& advance) override { return s_->advance(advance); }
-  std::vector<schema::Request> pending_requests() override { return s_->pending_requests(); }
+  std::vector<schema::PendingRequest> requests_pending(std::int64_t after, int limit) override {
+    return s_->requests_pending(after, limit);
+  }
+  Result<schema::Request> request(std::int64_t id) override { return s_->request(id); }
   void answer(std::int64_t id, Text outcome, Text message, Text answer, Milliseconds now) override {
     s_->answer(id, outcome, message, answer, now);
   }
@@ -92,6 +95,7 @@ class FaultyStore final : public schema::JobStore {
   }
   void keep_capabilities(const std::vector<std::string>& backends) override { s_->keep_capabilities(backends); }
   bool changed_by_others() override { return s_->changed_by_others(); }
+  [[nodiscard]] const std::filesystem::path& path() const override { return s_->path(); }
   void check_file() override { s_->check_file(); }
   int checkpoint() override { return s_->checkpoint(); }
 

@@ -90,8 +90,11 @@ Performed JobDriver::run_step(State step) {
 
 Performed JobDriver::run_all() {
   for (const auto step : forward_steps) {
+    // The service never comes back to a step that it has left, and this one's looks would find the bottle down.
+    if (step == State::snapshot && looked_) continue;
     auto performed = run_step(step);
     if (performed.outcome != Outcome::done) return performed;
+    looked_ = looked_ || step == State::snapshot;
   }
   return Performed::done();
 }

@@ -57,6 +57,7 @@ class JobDriver {
   Backend* backend_;
   worker::JobContext context_;
   std::map<Key, statemachine::Journal> journal_;
+  bool looked_ = false;  // run_all has left the snapshot
   std::string failed_at_;
   std::string stop_after_;
   std::vector<std::string> done_;

@@ -13,7 +13,10 @@ class ManualClock final : public worker::Clock {
  public:
   explicit ManualClock(worker::Milliseconds start) : now_(start) {}
 
-  [[nodiscard]] worker::Milliseconds now() const override { return now_; }
+  [[nodiscard]] worker::Milliseconds now() const override { return now_ + set_by_; }
+  [[nodiscard]] worker::Milliseconds steady() const override { return now_; }
+  // As an administrator or NTP does: the wall clock alone.
+  void set_wall(worker::Milliseconds by) { set_by_ += by; }
 
   void arm(worker::Timer& timer, worker::Milliseconds at) override {
     timer.expires_at(at <= now_ ? worker::Timer::time_point::min() : worker::Timer::time_point::max());
@@ -40,7 +43,8 @@ class ManualClock final : public worker::Clock {
     worker::Timer* timer;
     worker::Milliseconds at;
   };
-  worker::Milliseconds now_;
+  worker::Milliseconds now_;  // steady
+  worker::Milliseconds set_by_ = 0;
   std::list<Armed> armed_;
 };
 

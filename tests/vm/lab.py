@@ -15,8 +15,10 @@ FINAL = ("succeeded", "rolled_back", "failed", "cancelled", "rejected_unsupporte
 # What is only slow natively takes this many times as long under TCG, on a machine that others use, too.
 SLOWNESS = {"kvm": 1, "tcg": 10}
 
+# smolvm gives a start up when the host stalls the machine for 30 seconds: it is tried again, more often than usual.
 CONFIG = """[service]
-max_downtime_s = 900
+attempts_max = 20
+max_downtime_s = 1800
 drain_s = 300
 leftover_retry_s = 2
 [backends.docker]
@@ -46,12 +48,12 @@ mkdir -p /home/agent
 trap 'echo stopped >>/home/agent/notes; sync; exit 0' TERM
 echo started >>/home/agent/notes
 sync
-while :; do sleep 1 & wait $!; done
+while :; do sleep 1000 & wait $!; done
 """
 
 # Runs inside: a shell would be too slow to catch a state that lasts milliseconds.
 CATCHER = b"""
-import os, signal, sqlite3, subprocess, sys
+import os, signal, sqlite3, subprocess, sys, time
 path, job, wanted, action = sys.argv[1:]
 pid = int(subprocess.check_output(["systemctl", "show", "-P", "MainPID", "rebottled"]))
 database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
@@ -62,9 +64,10 @@ while (now := state()) != wanted:
         sys.exit(f"it is {now} already")
     if order.index(now) > order.index(wanted):
         break  # it lasted for less than a look
-if action == "kill":
-    os.kill(pid, signal.SIGKILL)
-else:
+    time.sleep(0.01)
+if action in ("kill", "freeze"):
+    os.kill(pid, signal.SIGKILL if action == "kill" else signal.SIGSTOP)
+elif action == "stop":
     subprocess.run(["systemctl", "stop", "--no-block", "rebottled"], check=True)
 print(state())
 """
@@ -162,7 +165,8 @@ class Lab:
         return self.sh(f"systemctl show -P {name} rebottled").out.strip()
 
     def catch(self, number, state, action, timeout_s=120):
-        """kill (-9) or stop the worker as soon as the job is in that state, or past it; the state it really was in."""
+        """As soon as the job is in that state, or past it: kill -9, freeze or stop the worker, or only tell; the state
+        it really was in."""
         done = self.machine.run("/usr/bin/python3", "-", DB, str(number), state, action, stdin=CATCHER,
                                 timeout_s=timeout_s * self.slow, check=False)
         must(done.code == 0, f"the job was never seen in {state}", done.out + done.err)

@@ -28,7 +28,9 @@ def report(name, seen, took):
 
 
 def chosen(words):
-    stage = cases.STAGE if any("smolvm" in word or "power" in word for word in words) else cases.STAGE[:2]
+    stage = cases.STAGE
+    if any("smolvm" in word or "power" in word for word in words):
+        stage += cases.SMOLVM_STAGE
     return [case for case in cases.ALL
             if not words or any(word in case.__name__ for word in words) or case in stage]
 

@@ -2,15 +2,32 @@
 #include "worker/backends/files.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 namespace rebottle::worker {
+
+namespace {
+
+// False with errno set.
+bool write_all(int descriptor, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace
 
 bool sync_directory(const std::filesystem::path& directory) {
   const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -43,13 +60,8 @@ bool FileWriter::fail(std::string_view doing) {
 
 bool FileWriter::write(std::string_view bytes) {
   if (!error_.empty()) return false;
-  while (!bytes.empty()) {
-    const auto written = ::write(descriptor_, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail("write");
-    bytes_ += written;
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
+  if (!write_all(descriptor_, bytes)) return fail("write");
+  bytes_ += static_cast<std::int64_t>(bytes.size());
   return true;
 }
 
@@ -62,6 +74,29 @@ bool FileWriter::seal() {
   const auto directory = path_.parent_path();
   if (!sync_directory(directory) || !sync_directory(directory.parent_path())) return fail("sync the directory of");
   return true;
+}
+
+ScratchFile::ScratchFile(const std::filesystem::path& directory) {
+  auto name = (directory / "scratch-XXXXXX").string();
+  descriptor_ = ::mkostemp(name.data(), O_CLOEXEC);
+  if (descriptor_ < 0)
+    error_ = "make a file in " + directory.string() + ": " + std::strerror(errno);
+  else
+    ::unlink(name.c_str());
+}
+
+ScratchFile::~ScratchFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+bool ScratchFile::write(std::string_view bytes) {
+  if (error_.empty() && !write_all(descriptor_, bytes)) error_ = std::string("write: ") + std::strerror(errno);
+  return error_.empty();
+}
+
+int ScratchFile::take() {
+  ::lseek(descriptor_, 0, SEEK_SET);
+  return std::exchange(descriptor_, -1);
 }
 
 std::string seal_as(const std::filesystem::path& from, const std::filesystem::path& to) {

@@ -33,6 +33,24 @@ class FileWriter {
   std::string error_;
 };
 
+// A file without a name, gone with its last descriptor, however that comes about.
+class ScratchFile {
+ public:
+  explicit ScratchFile(const std::filesystem::path& directory);
+  ScratchFile(const ScratchFile&) = delete;
+  ScratchFile& operator=(const ScratchFile&) = delete;
+  ~ScratchFile();
+
+  [[nodiscard]] bool write(std::string_view bytes);                  // false: see error()
+  [[nodiscard]] const std::string& error() const { return error_; }  // empty: all is well
+  // The descriptor, to be read from the start; the caller's from now on.
+  [[nodiscard]] int take();
+
+ private:
+  int descriptor_ = -1;
+  std::string error_;
+};
+
 // Syncs a file that somebody else wrote as `from`, and gives it its name `to` in the same directory. Blocks. Returns
 // what went wrong, empty if nothing.
 [[nodiscard]] std::string seal_as(const std::filesystem::path& from, const std::filesystem::path& to);

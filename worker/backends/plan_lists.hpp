@@ -6,6 +6,9 @@
 
 namespace rebottle::worker {
 
+// The plan that an admission leads to: the refusal that it is, else one that is possible and has nothing in it yet.
+[[nodiscard]] Plan plan_after(const Performed& admitted);
+
 // Adds every mutating effect of the forward steps; `effects_of` gives those of one step. What comes before the
 // snapshot makes something, what comes after it changes what is there.
 template <class EffectsOf>
@@ -17,6 +20,8 @@ void list_effects(Plan& plan, EffectsOf effects_of) {
 
 // "parked container dev-1.prev-7": the kind, and the thing by the name that its reference gives it.
 [[nodiscard]] std::string text_of(const schema::Leftover& leftover);
+// What is kept of no path, and why, as the admission's baseline says it: {paths_skipped: [{path, why}]}.
+void list_skipped_paths(Plan& plan, const json& baseline);
 void list_leftovers(Plan& plan, const std::vector<schema::Leftover>& leftovers, std::string_view when);
 
 }  // namespace rebottle::worker

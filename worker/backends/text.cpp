@@ -2,9 +2,8 @@
 #include "worker/backends/text.hpp"
 
 #include <algorithm>
-#include <array>
 
-#include <openssl/evp.h>
+#include "worker/backends/sha256.hpp"
 
 namespace rebottle::worker {
 namespace {
@@ -67,16 +66,9 @@ std::string last_part(std::string_view text, std::size_t bytes_max) {
 }
 
 std::string sha256_hex(std::string_view bytes) {
-  static constexpr std::string_view digits = "0123456789abcdef";
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha256(), nullptr);
-  std::string out;
-  for (unsigned int i = 0; i < size; ++i) {
-    out += digits[digest[i] >> 4U];
-    out += digits[digest[i] & 15U];
-  }
-  return out;
+  Sha256 hash;
+  hash.add(bytes.data(), bytes.size());
+  return hash.hex();
 }
 
 std::string lower_case(std::string_view text) {
@@ -89,6 +81,12 @@ std::string replaced(std::string_view text, std::string_view what, std::string_v
   std::string out(text);
   for (auto at = out.find(what); at != std::string::npos; at = out.find(what, at + with.size()))
     out.replace(at, what.size(), with);
+  return out;
+}
+
+std::string joined(const std::vector<std::string>& items, std::string_view separator) {
+  std::string out;
+  for (const auto& item : items) out.append(out.empty() ? std::string_view() : separator).append(item);
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace rebottle::worker {
 
@@ -17,6 +18,8 @@ namespace rebottle::worker {
 [[nodiscard]] std::string sha256_hex(std::string_view bytes);
 [[nodiscard]] std::string lower_case(std::string_view text);
 [[nodiscard]] std::string replaced(std::string_view text, std::string_view what, std::string_view with);
+
+[[nodiscard]] std::string joined(const std::vector<std::string>& items, std::string_view separator = "; ");
 
 // Keeps the last `bytes_max` bytes of what is appended.
 class Tail {

@@ -5,6 +5,8 @@
 #include <exception>
 #include <utility>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
+
 #include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 #include "worker/engine/within.hpp"
@@ -91,7 +93,7 @@ awaitable<void> Capabilities::refresh(Backend& backend) {
   for (auto& row : rows) complete(row, engine_.clock.now(), good_for);
   if (!answer.asked || !same(answer.rows, rows)) log_change(rows);
   answer.rows = rows;
-  answer.at = engine_.clock.now();
+  answer.at = engine_.clock.steady();
   answer.asked = true;
   auto record = [name = std::string(backend.name()), rows = std::move(rows)](schema::JobStore& store) {
     store.record_capabilities(name, rows);
@@ -106,8 +108,14 @@ awaitable<void> Capabilities::refresh(Backend& backend) {
     log::warning("capabilities could not be recorded", {{"backend", backend.name()}, {"error", broken}});
 }
 
-awaitable<void> Capabilities::refresh_all() {
-  for (const auto& backend : engine_.backends.all()) co_await refresh(*backend);
+// At the same time, so that engines that hang are waited for once, not one after the other.
+awaitable<void> Capabilities::refresh_from(std::size_t index) {
+  using namespace boost::asio::experimental::awaitable_operators;
+  const auto& all = engine_.backends.all();
+  if (index >= all.size()) co_return;
+  auto one = refresh(*all[index]);
+  auto others = refresh_from(index + 1);
+  co_await (std::move(one) && std::move(others));
 }
 
 awaitable<void> Capabilities::begin() {
@@ -121,18 +129,18 @@ awaitable<void> Capabilities::begin() {
     broken = error.what();
   }
   if (!broken.empty()) log::warning("old capabilities could not be removed", {{"error", broken}});
-  co_await refresh_all();
+  co_await refresh_from(0);
 }
 
 awaitable<void> Capabilities::keep_fresh() {
-  auto next = engine_.clock.now() + interval();
+  auto next = engine_.clock.steady() + interval();
   for (;;) {
-    while (engine_.clock.now() < next && engine_.doubted.empty())
+    while (engine_.clock.steady() < next && engine_.doubted.empty())
       co_await wait(engine_.clock, engine_.doubt_signal, next);
     const auto doubted = std::exchange(engine_.doubted, {});
-    if (engine_.clock.now() >= next) {
-      co_await refresh_all();
-      next = engine_.clock.now() + interval();
+    if (engine_.clock.steady() >= next) {
+      co_await refresh_from(0);
+      next = engine_.clock.steady() + interval();
       continue;
     }
     for (const auto& name : doubted)
@@ -158,7 +166,7 @@ std::vector<std::vector<schema::Capability>> Capabilities::end() const {
 awaitable<std::optional<Refusal>> Capabilities::refusal(Backend& backend, std::string kind) {
   auto& answer = answers_[std::string(backend.name())];
   const auto* known = row(answer, kind);
-  const bool fresh = answer.asked && engine_.clock.now() - answer.at < fresh_ms;
+  const bool fresh = answer.asked && engine_.clock.steady() - answer.at < fresh_ms;
   if (!fresh || known == nullptr || !known->supported) {
     co_await refresh(backend);
     known = row(answer, kind);

@@ -3,6 +3,7 @@
 // the time a slow probe takes. Not here: the probes themselves (backends).
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -28,14 +29,15 @@ class Capabilities {
  private:
   struct Answer {
     std::vector<schema::Capability> rows;
-    Milliseconds at = 0;
+    Milliseconds at = 0;  // steady
     bool asked = false;   // ever
     bool asking = false;  // now
     Signal answered;
   };
   // Probes, and records the answer. Concurrent callers for one backend share one probe.
   awaitable<void> refresh(Backend& backend);
-  awaitable<void> refresh_all();
+  // All backends from that one on, at once.
+  awaitable<void> refresh_from(std::size_t index);
   [[nodiscard]] Milliseconds interval() const { return Milliseconds{1'000} * engine_.config.service.probe_interval_s; }
   [[nodiscard]] static const schema::Capability* row(const Answer& answer, const std::string& kind);
 

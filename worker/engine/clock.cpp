@@ -1,6 +1,8 @@
-// Waiting on steady timers. Not here: any use of wall time for a deadline longer than half a minute in one go,
-// because wall clocks jump.
+// The system's clocks, and waiting on timers. Not here: a wait for a wall time; whoever has one turns it into steady
+// time, for not longer than it may be wrong by.
 #include "worker/engine/clock.hpp"
+
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -12,6 +14,7 @@
 namespace rebottle::worker {
 namespace {
 
+// A timer of Asio stands still while the host is suspended.
 constexpr Milliseconds nap_max = 30'000;
 
 }  // namespace
@@ -21,8 +24,14 @@ Milliseconds SystemClock::now() const {
   return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
 }
 
+Milliseconds SystemClock::steady() const {
+  timespec time{};
+  ::clock_gettime(CLOCK_BOOTTIME, &time);
+  return Milliseconds{1'000} * time.tv_sec + time.tv_nsec / 1'000'000;
+}
+
 void SystemClock::arm(Timer& timer, Milliseconds at) {
-  timer.expires_after(std::chrono::milliseconds(std::clamp<Milliseconds>(at - now(), 0, nap_max)));
+  timer.expires_after(std::chrono::milliseconds(std::clamp<Milliseconds>(at - steady(), 0, nap_max)));
 }
 
 void SystemClock::disarm(Timer&) {}

@@ -2,6 +2,7 @@
 // Not here: deadlines of calls to an engine (backends keep their own).
 #pragma once
 
+#include <algorithm>
 #include <list>
 #include <optional>
 
@@ -17,19 +18,29 @@ using awaitable = boost::asio::awaitable<T>;
 using schema::Milliseconds;
 using Timer = boost::asio::steady_timer;
 
+// Two readings. What is recorded, shown or asked for by people is wall time, which administrators and NTP set at will;
+// pauses, deadlines and budgets of this process are steady time.
 class Clock {
  public:
   virtual ~Clock() = default;
   // Wall time in epoch milliseconds.
   [[nodiscard]] virtual Milliseconds now() const = 0;
-  // Sets the timer to fire at that wall time, or earlier: whoever waits looks at its condition again.
+  // Milliseconds since some moment before this process; never set, and goes on while the host is suspended.
+  [[nodiscard]] virtual Milliseconds steady() const = 0;
+  // Sets the timer to fire at that steady time, or earlier: whoever waits looks at its condition again.
   virtual void arm(Timer& timer, Milliseconds at) = 0;
   virtual void disarm(Timer& timer) = 0;
+
+  // The steady time at which a wall time comes, unless the wall clock is set meanwhile; from now until `most` from now.
+  [[nodiscard]] Milliseconds steady_at(Milliseconds wall, Milliseconds most) const {
+    return steady() + std::clamp<Milliseconds>(wall - now(), 0, most);
+  }
 };
 
 class SystemClock final : public Clock {
  public:
   [[nodiscard]] Milliseconds now() const override;
+  [[nodiscard]] Milliseconds steady() const override;
   void arm(Timer& timer, Milliseconds at) override;
   void disarm(Timer& timer) override;
 };
@@ -47,7 +58,8 @@ class Signal {
   std::list<Timer*> waiting_;
 };
 
-// Returns when the signal is notified, when `until` has come, or early. `clock` and `signal` outlive the call.
+// Returns when the signal is notified, when the steady time `until` has come, or early. `clock` and `signal` outlive
+// the call.
 awaitable<void> wait(Clock& clock, Signal& signal, std::optional<Milliseconds> until);
 
 }  // namespace rebottle::worker

@@ -2,11 +2,13 @@
 // Not here: behaviour; see the parts' own headers.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "schema/rows.hpp"
@@ -31,6 +33,7 @@ struct JobControl {
   std::string backend;
   std::string bottle;
   std::string cancel_by;  // who asked for a cancel; empty if nobody did
+  bool resting = false;   // waits for the end of a freeze, and takes no place of its backend meanwhile
   Signal changed;         // notified when anything a waiting job looks at has changed
 };
 
@@ -78,6 +81,11 @@ struct Engine {
         return true;
     }
     return false;
+  }
+  // How many jobs take a place of the backend.
+  [[nodiscard]] int busy(std::string_view backend) const {
+    return static_cast<int>(std::ranges::count_if(
+        active, [backend](const auto& entry) { return entry.second->backend == backend && !entry.second->resting; }));
   }
   void notify_jobs() const {
     for (const auto& [id, control] : active) control->changed.notify();

@@ -67,8 +67,8 @@ awaitable<void> JobRunner::run() {
                                                       {"pause_ms", pause},
                                                       {"epoch", engine_.epoch_id}});
     loaded_ = false;
-    const auto until = engine_.clock.now() + pause;
-    while (engine_.clock.now() < until) {
+    const auto until = engine_.clock.steady() + pause;
+    while (engine_.clock.steady() < until) {
       if (must_halt()) co_return;
       co_await wait(engine_.clock, control_->changed, until);
     }
@@ -90,7 +90,7 @@ awaitable<void> JobRunner::load() {
   if (loaded.job.has_error()) throw OwnershipLost{loaded.job.error().message()};
   if (loaded.job->fence != job_.fence || loaded.job->epoch_id != engine_.epoch_id)
     throw OwnershipLost{"fence " + std::to_string(loaded.job->fence) + " is not ours"};
-  job_ = std::move(*loaded.job);
+  know(std::move(*loaded.job));
   journal_ = JobJournal(loaded.journals.own);
   auto parsed = schema::parse_args(job_.approval.args);
   args_error_.reset();
@@ -113,13 +113,22 @@ bool JobRunner::cancel_wanted() const {
   return job_.state != State::rollback && !(control_->cancel_by.empty() && job_.cancel_by.empty());
 }
 
+// Gives the job's place to others during a freeze; after it, takes the next one that is free.
+void JobRunner::rest(bool frozen) {
+  if (frozen == control_->resting) return;
+  if (!frozen && backend_ != nullptr && engine_.busy(control_->backend) >= backend_->concurrency()) return;
+  control_->resting = frozen;
+  if (frozen) engine_.look_again();
+}
+
 awaitable<JobRunner::Gate> JobRunner::gate(std::optional<Milliseconds> not_before) {
   for (;;) {
     if (must_halt()) co_return Gate::halted;
     if (cancel_wanted()) co_return Gate::cancelled;
-    const bool early = not_before && engine_.clock.now() < *not_before;
+    const bool early = not_before && engine_.clock.steady() < *not_before;
     const bool frozen = untouched() && engine_.frozen(job_.approval.backend, job_.approval.bottle);
-    if (!early && !frozen) co_return Gate::open;
+    rest(frozen);
+    if (!early && !frozen && !control_->resting) co_return Gate::open;
     if (unrecorded_) co_await flush();
     const auto until = early ? not_before : std::nullopt;
     co_await wait(engine_.clock, control_->changed, until);
@@ -130,7 +139,8 @@ awaitable<JobRunner::Go> JobRunner::run_step() {
   if (!statemachine::is_working(job_.state)) co_return Go::ended;
   [[maybe_unused]] const auto place = "state:" + std::string(to_string(job_.state));
   REBOTTLE_FAILPOINT(place);
-  const auto resting = not_before_ ? not_before_ : job_.retry_at;
+  auto resting = not_before_;
+  if (!resting && job_.retry_at) resting = engine_.clock.steady_at(*job_.retry_at, engine_.policy.pause_max.count());
   const auto way = co_await gate(resting);
   if (way == Gate::halted) co_return Go::ended;
   if (way == Gate::cancelled) {
@@ -166,12 +176,23 @@ awaitable<void> JobRunner::flush() {
   co_await commit(std::move(advance));
 }
 
-awaitable<void> JobRunner::commit(schema::Advance advance) {
+awaitable<bool> JobRunner::commit(schema::Advance advance) {
   auto work = [advance = std::move(advance)](schema::JobStore& store) { return store.advance(advance); };
   auto result = co_await engine_.store.run(std::move(work));
+  if (result.has_error() && result.error() == make_error_code(schema::StoreErrc::frozen)) co_return false;
   if (result.has_error()) throw OwnershipLost{result.error().message()};
-  job_ = std::move(*result);
+  know(std::move(*result));
   unrecorded_.reset();
+  co_return true;
+}
+
+// How long it was down before this process knew of it is a matter of wall time; from then on of steady time.
+void JobRunner::know(schema::Job job) {
+  job_ = std::move(job);
+  if (!job_.down_since)
+    down_since_.reset();
+  else if (!down_since_)
+    down_since_ = engine_.clock.steady() - std::max<Milliseconds>(0, engine_.clock.now() - *job_.down_since);
 }
 
 }  // namespace rebottle::worker

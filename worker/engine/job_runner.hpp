@@ -31,14 +31,15 @@ class JobRunner {
     open,       // go on
     cancelled,  // a person wants the job to end
     halted,     // the service stops; leave everything as it is
-    frozen,     // a freeze came between observing and acting: observe again once it is over
   };
   enum class Go : std::uint8_t { on, ended };
 
   // One try of the present step and what follows from it.
   awaitable<Go> run_step();
   awaitable<void> load();
+  void know(schema::Job job);
   awaitable<Gate> gate(std::optional<Milliseconds> not_before);
+  void rest(bool frozen);
   [[nodiscard]] bool must_halt() const;
   [[nodiscard]] bool cancel_wanted() const;
   [[nodiscard]] bool untouched() const;
@@ -57,6 +58,7 @@ class JobRunner {
 
   awaitable<Go> settle(StepEnd end);
   awaitable<Go> wait_for_engine(StepEnd end);
+  [[nodiscard]] bool silence_is_due() const;  // to be recorded
   awaitable<void> move(statemachine::Event event, StepEnd end, Milliseconds pause, bool attempt_spent);
   [[nodiscard]] schema::Advance::Move make_move(statemachine::Event event, const StepEnd& end, Milliseconds pause,
                                                 bool attempt_spent) const;
@@ -66,7 +68,7 @@ class JobRunner {
 
   [[nodiscard]] schema::Advance new_advance();
   awaitable<void> flush();
-  awaitable<void> commit(schema::Advance advance);
+  awaitable<bool> commit(schema::Advance advance);  // false: a freeze forbids the move, and nothing was written
 
   Engine& engine_;
   std::shared_ptr<JobControl> control_;
@@ -80,7 +82,8 @@ class JobRunner {
 
   // The last effect's result, on its way into the next commit.
   std::optional<StepCursor::Closed> unrecorded_;
-  // While the engine does not answer: since when, how often asked, when recorded last, not to be asked before.
+  std::optional<Milliseconds> down_since_;  // as in the row, but steady
+  // While the engine does not answer: since when, how often asked, when recorded last, not to be asked before; steady.
   std::optional<Milliseconds> silent_since_;
   int silent_tries_ = 0;
   Milliseconds silence_recorded_at_ = 0;

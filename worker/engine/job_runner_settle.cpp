@@ -49,16 +49,16 @@ std::string_view word(Outcome outcome) {
 
 std::optional<Milliseconds> JobRunner::down_for() const {
   if (untouched()) return std::nullopt;
-  const auto now = engine_.clock.now();
+  const auto now = engine_.clock.steady();
   // A bottle whose engine is silent may be down: that time counts, too.
-  if (job_.down_since) return std::max<Milliseconds>(0, now - *job_.down_since);
-  if (silent_since_) return std::max<Milliseconds>(0, now - *silent_since_);
+  if (down_since_) return now - *down_since_;
+  if (silent_since_) return now - *silent_since_;
   return std::nullopt;
 }
 
 awaitable<JobRunner::Go> JobRunner::settle(StepEnd end) {
-  if (end.outcome != Outcome::done && must_halt()) {
-    // A try that the halt cut short is no failure; it costs no attempt.
+  // A try that the halt cut short is no failure and costs no attempt; and what halts before stop is not stopped.
+  if (must_halt() && (end.outcome != Outcome::done || job_.state == State::snapshot)) {
     co_await flush();
     co_return Go::ended;
   }
@@ -74,7 +74,7 @@ awaitable<JobRunner::Go> JobRunner::settle(StepEnd end) {
     }
   }
   if (end.outcome == Outcome::unreachable && !silent_since_) {
-    silent_since_ = engine_.clock.now();
+    silent_since_ = engine_.clock.steady();
     engine_.doubt(job_.approval.backend);
   }
   const auto budget = context_.args.limits.max_downtime_s.value_or(engine_.config.service.max_downtime_s);
@@ -82,7 +82,8 @@ awaitable<JobRunner::Go> JobRunner::settle(StepEnd end) {
       job_.state, end.outcome, std::max(1, job_.attempt), std::nullopt, std::chrono::seconds(budget), cancel_wanted()};
   if (const auto down = down_for()) facts.down_for = std::chrono::milliseconds(*down);
   const auto decision = statemachine::decide(facts, engine_.jitter(), engine_.policy);
-  if (decision.alert)
+  const bool silent = decision.event == Event::step_retry && !decision.attempt_spent;
+  if (decision.alert && (!silent || silence_is_due()))
     log::error("a person should look: the job cannot reach its goal", {{"alert", 1},
                                                                        {"job", job_.job_id},
                                                                        {"backend", job_.approval.backend},
@@ -91,7 +92,7 @@ awaitable<JobRunner::Go> JobRunner::settle(StepEnd end) {
                                                                        {"reason", end.reason_code},
                                                                        {"detail", end.message},
                                                                        {"epoch", engine_.epoch_id}});
-  if (decision.event == Event::step_retry && !decision.attempt_spent) {
+  if (silent) {
     const auto go = co_await wait_for_engine(std::move(end));
     co_return go;
   }
@@ -99,20 +100,23 @@ awaitable<JobRunner::Go> JobRunner::settle(StepEnd end) {
   co_return Go::on;
 }
 
+// No attempt is spent, so nothing limits the number of rows but this: one for the first time, then now and then.
+bool JobRunner::silence_is_due() const {
+  return silent_tries_ == 0 || engine_.clock.steady() - silence_recorded_at_ >= silent_record_pause;
+}
+
 awaitable<JobRunner::Go> JobRunner::wait_for_engine(StepEnd end) {
-  // No attempt is spent, so nothing limits the number of rows but this: a row for the first time, then now and then.
-  const auto now = engine_.clock.now();
+  const bool record = silence_is_due();
   ++silent_tries_;
   const auto pause = std::min(statemachine::pause_before(silent_tries_ + 1, engine_.jitter(), engine_.policy).count(),
                               silent_pause_max);
-  const bool record = silent_tries_ == 1 || now - silence_recorded_at_ >= silent_record_pause;
   if (record) {
-    silence_recorded_at_ = now;
+    silence_recorded_at_ = engine_.clock.steady();
     co_await move(Event::step_retry, std::move(end), pause, false);
   } else {
     co_await flush();
   }
-  not_before_ = engine_.clock.now() + pause;
+  not_before_ = engine_.clock.steady() + pause;
   co_return Go::on;
 }
 
@@ -124,7 +128,13 @@ awaitable<void> JobRunner::move(Event event, StepEnd end, Milliseconds pause, bo
   if (event == Event::cancel) advance.actor = control_->cancel_by.empty() ? job_.cancel_by : control_->cancel_by;
   add_ending(advance, advance.move->to);
   const auto to = advance.move->to;
-  co_await commit(std::move(advance));
+  const bool moved = co_await commit(std::move(advance));
+  if (!moved) {
+    // A freeze came meanwhile: the gate waits for its end, and the step is looked at anew.
+    engine_.look_again();
+    co_await flush();
+    co_return;
+  }
   not_before_.reset();
   if (to != from) {
     silent_since_.reset();

@@ -31,7 +31,7 @@ awaitable<void> Leftovers::sweep() {
       broken = error.what();
     }
     if (!broken.empty()) log::warning("leftovers wait for the database", {{"error", broken}});
-    const auto again = engine_.clock.now() + look_again;
+    const auto again = engine_.clock.steady() + look_again;
     co_await wait(engine_.clock, wake_, again);
   }
 }

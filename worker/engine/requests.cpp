@@ -3,15 +3,19 @@
 #include "worker/engine/requests.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <exception>
+#include <limits>
 #include <utility>
 
+#include "schema/args_json.hpp"
 #include "statemachine/machine.hpp"
 #include "worker/engine/job_context.hpp"
 #include "worker/engine/json_text.hpp"
 #include "worker/engine/log.hpp"
 #include "worker/engine/other_backend.hpp"
 #include "worker/engine/plan_json.hpp"
+#include "worker/engine/takeover.hpp"
 
 namespace rebottle::worker {
 
@@ -21,9 +25,34 @@ using statemachine::Verdict;
 
 namespace {
 
-json args_of(const schema::Request& request) {
-  auto args = json::parse(request.args, nullptr, false);
-  return args.is_object() ? args : json::object();
+constexpr std::size_t answering_max = 8;  // that look at a backend, at the same time
+constexpr int page = 64;                  // of pending requests
+
+// For a row that was read strictly: see fault_of.
+json args_of(const schema::Request& request) { return json::parse(request.args); }
+
+std::string text_of(const json& args, const char* key) {
+  const auto found = args.find(key);
+  return found != args.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+// Why the row cannot be answered; empty if it can. The database's guards read JSON as SQLite does, and producers get
+// past them with a key that is there twice or written with escapes.
+std::string fault_of(const schema::Request& request) {
+  const auto parsed = schema::parse_strictly(request.args, "args");
+  if (const auto* error = std::get_if<schema::ArgsError>(&parsed)) return error->field + ": " + error->message;
+  const auto& args = std::get<json>(parsed);
+  if (!args.is_object()) return "args: must be an object";
+  for (const auto* key : {"reason", "outcome", "kind"})
+    if (args.contains(key) && !args[key].is_string()) return "args." + std::string(key) + ": must be text";
+  if (args.contains("plan") && !args["plan"].is_boolean()) return "args.plan: must be true or false";
+  if (args.contains("args") && !args["args"].is_object()) return "args.args: must be an object";
+  if (!args.contains("expires_at") || args["expires_at"].is_null()) return {};
+  const auto& at = args["expires_at"];
+  const bool fits = at.is_number_integer() &&
+                    (!at.is_number_unsigned() ||
+                     at.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<Milliseconds>::max()));
+  return fits ? std::string() : "args.expires_at: must be a time in milliseconds since 1970";
 }
 
 std::string in_state(const schema::Job& job) { return "The job is in state " + std::string(to_string(job.state)); }
@@ -53,35 +82,59 @@ Requests::Requests(Engine& engine, Capabilities& capabilities, TaskGroup& tasks)
     : engine_(engine), capabilities_(capabilities), tasks_(tasks) {}
 
 awaitable<void> Requests::answer_pending() {
-  auto read = [](schema::JobStore& store) { return store.pending_requests(); };
-  auto pending = co_await engine_.store.run(std::move(read));
-  for (auto& request : pending) {
-    if (in_hand_.contains(request.request_id)) continue;
-    if (request.kind == "plan" || request.kind == "resolve" || request.kind == "undo") {
-      in_hand_.insert(request.request_id);
-      auto name = "request " + std::to_string(request.request_id);
-      tasks_.spawn(std::move(name), answer_later(std::move(request)));
-    } else {
-      co_await answer_now(std::move(request));
+  std::int64_t seen = 0;
+  for (bool more = true; more;) {
+    auto read = [seen](schema::JobStore& store) { return store.requests_pending(seen, page); };
+    const auto pending = co_await engine_.store.run(std::move(read));
+    more = static_cast<int>(pending.size()) == page;
+    for (const auto& request : pending) {
+      seen = request.request_id;
+      const bool asks_backend = request.kind == "plan" || request.kind == "resolve" || request.kind == "undo";
+      if (!asks_backend) {
+        co_await answer_now(seen);
+      } else if (!in_hand_.contains(seen) && in_hand_.size() < answering_max) {
+        in_hand_.insert(seen);
+        auto name = "request " + std::to_string(seen);
+        tasks_.spawn(std::move(name), answer_later(seen));
+      }
     }
   }
 }
 
-awaitable<void> Requests::answer_now(schema::Request request) {
-  auto work = [this, request](schema::JobStore& store) {
-    auto reply = decide(store, request);
-    store.answer(request.request_id, reply.outcome, reply.message, to_text(reply.answer), engine_.clock.now());
-    return std::pair{std::move(reply), store.freezes(engine_.clock.now())};
-  };
-  auto answered = co_await engine_.store.run(std::move(work));
-  const auto& reply = answered.first;
+awaitable<schema::Request> Requests::load(std::int64_t id) {
+  auto read = [id](schema::JobStore& store) { return store.request(id).value(); };  // rows are never deleted
+  auto request = co_await engine_.store.run(std::move(read));
+  co_return request;
+}
+
+awaitable<void> Requests::answer_now(std::int64_t id) {
+  const auto request = co_await load(id);
+  std::optional<Answered> answered;
+  std::string failure;
+  try {
+    auto work = [this, request](schema::JobStore& store) { return answer(store, request, decide(store, request)); };
+    auto written = co_await engine_.store.run(std::move(work));
+    answered = std::move(written);
+  } catch (const schema::StoreError&) {
+    throw;
+  } catch (const std::exception& error) {
+    failure = error.what();
+  }
+  if (!answered) {
+    // No row may end the service, so one that it stumbles over is answered, too.
+    auto work = [this, request, reply = Reply{"failed", "The request cannot be carried out: " + failure, {}}](
+                    schema::JobStore& store) { return answer(store, request, reply); };
+    auto written = co_await engine_.store.run(std::move(work));
+    answered = std::move(written);
+  }
+  const auto& reply = answered->reply;
   log::info("request answered", {{"request", request.request_id},
                                  {"kind", request.kind},
                                  {"job", request.job_id.value_or(0)},
                                  {"by", request.requested_by},
                                  {"outcome", reply.outcome},
                                  {"detail", reply.message}});
-  engine_.freezes = std::move(answered.second);
+  engine_.freezes = std::move(answered->freezes);
   const auto active = engine_.active.find(request.job_id.value_or(0));
   if (request.kind == "cancel" && reply.outcome == "done" && active != engine_.active.end())
     active->second->cancel_by = request.requested_by;
@@ -89,7 +142,14 @@ awaitable<void> Requests::answer_now(schema::Request request) {
   engine_.look_again();
 }
 
+Requests::Answered Requests::answer(schema::JobStore& store, const schema::Request& request, Reply reply) const {
+  const auto now = engine_.clock.now();
+  store.answer(request.request_id, reply.outcome, reply.message, to_text(reply.answer), now);
+  return {std::move(reply), store.freezes(now)};
+}
+
 Requests::Reply Requests::decide(schema::JobStore& store, const schema::Request& request) const {
+  if (auto fault = fault_of(request); !fault.empty()) return {"refused", std::move(fault), {}};
   if (request.kind == "freeze") return freeze(store, request);
   if (request.kind == "unfreeze") return unfreeze(store, request);
   const auto job = store.job(request.job_id.value_or(0));
@@ -171,11 +231,11 @@ Requests::Reply Requests::freeze(schema::JobStore& store, const schema::Request&
   schema::Freeze freeze;
   freeze.backend = request.backend;
   freeze.bottle = request.bottle;
-  freeze.reason = args.value("reason", "");
+  freeze.reason = text_of(args, "reason");
   freeze.frozen_by = request.requested_by;
   freeze.created_at = engine_.clock.now();
-  if (args.contains("expires_at") && args["expires_at"].is_number_integer())
-    freeze.expires_at = args["expires_at"].get<Milliseconds>();
+  if (const auto at = args.find("expires_at"); at != args.end() && !at->is_null())
+    freeze.expires_at = at->get<Milliseconds>();
   const auto id = store.add_freeze(freeze);
   return {"done",
           "Frozen: nothing is claimed or stopped there; a job that is past snapshot finishes.",
@@ -192,26 +252,38 @@ Requests::Reply Requests::unfreeze(schema::JobStore& store, const schema::Reques
       "done", std::to_string(lifted) + (lifted == 1 ? " freeze lifted." : " freezes lifted."), {{"lifted", lifted}}};
 }
 
-awaitable<void> Requests::answer_later(schema::Request request) {
-  const auto id = request.request_id;
-  std::string failure;
+awaitable<void> Requests::answer_later(std::int64_t id) {
+  std::string broken;
   try {
-    if (request.kind == "plan") {
-      auto reply = co_await plan(request);
-      co_await send(request, std::move(reply));
-    } else {
-      auto answering = request.kind == "undo" ? undo(request) : resolve(request);
-      auto reply = co_await std::move(answering);
-      // What went through was answered in its own transaction.
-      if (!reply.outcome.empty()) co_await send(request, std::move(reply));
-    }
-  } catch (const std::exception& error) {
-    failure = error.what();
+    const auto request = co_await load(id);
+    auto reply = co_await reply_later(request);
+    // What went through was answered in its own transaction.
+    if (!reply.outcome.empty()) co_await send(request, std::move(reply));
+  } catch (const schema::StoreError& error) {
+    broken = error.what();
   }
   in_hand_.erase(id);
+  engine_.look_again();  // another one may have its turn
   // It stays unanswered in the table, so the scheduler's next slow look takes it up again.
-  if (!failure.empty() && engine_.stage == Stage::serving)
-    log::error("request could not be answered yet", {{"request", id}, {"kind", request.kind}, {"error", failure}});
+  if (!broken.empty() && engine_.stage == Stage::serving)
+    log::error("request could not be answered yet", {{"request", id}, {"error", broken}});
+}
+
+awaitable<Requests::Reply> Requests::reply_later(schema::Request request) {
+  if (auto fault = fault_of(request); !fault.empty()) co_return Reply{"refused", std::move(fault), {}};
+  std::string failure;
+  try {
+    auto answering = request.kind == "plan" ? plan(request) : request.kind == "undo" ? undo(request) : resolve(request);
+    auto reply = co_await std::move(answering);
+    co_return reply;
+  } catch (const schema::StoreError&) {
+    throw;
+  } catch (const std::exception& error) {
+    // The service's own end cancels what waits here; that is no answer.
+    if (engine_.stage != Stage::serving) throw;
+    failure = error.what();
+  }
+  co_return Reply{"failed", "The request cannot be carried out: " + failure, {}};
 }
 
 awaitable<void> Requests::send(schema::Request request, Reply reply) {
@@ -243,7 +315,7 @@ awaitable<Requests::Reply> Requests::plan(schema::Request request) {
     journals.undone = std::move(loaded.second.undone);  // its own is left out: a plan begins at the beginning
   } else {
     const auto args = args_of(request);
-    job.approval.kind = args.value("kind", std::string(schema::kind_capability_block));
+    job.approval.kind = args.contains("kind") ? text_of(args, "kind") : std::string(schema::kind_capability_block);
     job.approval.backend = request.backend;
     job.approval.bottle = request.bottle;
     job.approval.args = args.value("args", json::object()).dump();
@@ -317,10 +389,15 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
                     in_state(job) + "; only a job that needs attention is resolved by hand.",
                     {{"state", to_string(job.state)}}};
   json data = args_of(request);
+  schema::Advance ending;
+  ending.job_id = job.job_id;
+  ending.state = State::resolved;
+  ending.actor = request.requested_by;
   auto* backend = engine_.backends.find(job.approval.backend);
   auto parsed = schema::parse_args(job.approval.args);
   if (backend != nullptr && std::holds_alternative<schema::Args>(parsed)) {
     auto context = make_context(engine_, job, std::move(std::get<schema::Args>(parsed)), loaded.journals);
+    ending.leftovers = leftovers_of(*backend, context, job, State::resolved, engine_.clock.now());
     std::string failure;
     try {
       auto observed = co_await observe(*backend, std::move(context), std::move(loaded.journals.own));
@@ -336,12 +413,17 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
   } else {
     data["observed"] = {{"error", "the backend is not served"}};
   }
-  auto work = [&engine = engine_, request, data](schema::JobStore& store) {
-    auto moved = store.decide_attention(*request.job_id, engine.epoch_id, Event::resolve, engine.clock.now(),
+  auto work = [&engine = engine_, request, data, ending = std::move(ending)](schema::JobStore& store) mutable {
+    ending.now = engine.clock.now();
+    auto moved = store.decide_attention(ending.job_id, engine.epoch_id, Event::resolve, ending.now,
                                         request.requested_by, to_text(data));
+    if (!moved.has_error() && !ending.leftovers.empty()) {
+      ending.fence = moved->fence;
+      moved = store.advance(ending);
+    }
     const auto message = moved.has_error() ? moved.error().message() : std::string("The job is resolved.");
     store.answer(request.request_id, moved.has_error() ? "failed" : "done", message,
-                 to_text({{"observed", data["observed"]}}), engine.clock.now());
+                 to_text({{"observed", data["observed"]}}), ending.now);
   };
   co_await engine_.store.run(std::move(work));
   engine_.look_again();

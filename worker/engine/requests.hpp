@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "worker/engine/capabilities.hpp"
 #include "worker/engine/engine.hpp"
@@ -26,7 +27,14 @@ class Requests {
     json answer = json::object();
   };
 
-  awaitable<void> answer_now(schema::Request request);
+  struct Answered {
+    Reply reply;
+    std::vector<schema::Freeze> freezes;  // that are in force after it
+  };
+
+  awaitable<schema::Request> load(std::int64_t id);
+  awaitable<void> answer_now(std::int64_t id);
+  Answered answer(schema::JobStore& store, const schema::Request& request, Reply reply) const;
   [[nodiscard]] Reply decide(schema::JobStore& store, const schema::Request& request) const;
   [[nodiscard]] Reply cancel(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const;
   [[nodiscard]] Reply retry(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const;
@@ -34,7 +42,8 @@ class Requests {
   [[nodiscard]] Reply freeze(schema::JobStore& store, const schema::Request& request) const;
   [[nodiscard]] Reply unfreeze(schema::JobStore& store, const schema::Request& request) const;
 
-  awaitable<void> answer_later(schema::Request request);
+  awaitable<void> answer_later(std::int64_t id);
+  awaitable<Reply> reply_later(schema::Request request);  // without an outcome: it is answered already
   awaitable<Reply> plan(schema::Request request);
   awaitable<Reply> resolve(schema::Request request);
   awaitable<Reply> undo(schema::Request request);  // requests_undo.cpp

@@ -52,15 +52,16 @@ Unfit judge(const Candidate& candidate, Milliseconds now) {
                                                   " stands on the bottle now; undo that one first."
                                             : name + " is undone already."};
   if (!standing.kept_until || *standing.kept_until <= now)
-    return {"not_kept", "What " + name + " replaced is not kept any more; approve a change back instead."};
+    return {"not_kept",
+            "What " + name + " replaced is not kept (keep_old_s in the configuration); approve a change back instead."};
   return {};
 }
 
 }  // namespace
 
 awaitable<Requests::Reply> Requests::undo(schema::Request request) {
-  const auto args = json::parse(request.args, nullptr, false);
-  const bool only_plan = args.is_object() && args.value("plan", false);
+  const auto args = json::parse(request.args);
+  const bool only_plan = args.value("plan", false);
   auto read = [request](schema::JobStore& store) { return read_candidate(store, request); };
   auto candidate = co_await engine_.store.run(std::move(read));
   auto unfit = judge(candidate, engine_.clock.now());
@@ -94,7 +95,7 @@ awaitable<Requests::Reply> Requests::undo(schema::Request request) {
     const auto now = engine.clock.now();
     const auto made = store.undo(job_id, request.requested_by, now);
     if (made.has_error())
-      store.answer(request.request_id, "refused", "Another job of the same approval is at work; wait for its end.",
+      store.answer(request.request_id, "refused", "Another job of this bottle has not ended; wait for its end.",
                    to_text({{"reason_code", "busy"}}), now);
     else
       store.answer(request.request_id, "done",

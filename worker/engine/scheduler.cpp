@@ -2,6 +2,7 @@
 #include "worker/engine/scheduler.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "worker/engine/job_runner.hpp"
@@ -63,7 +64,7 @@ awaitable<void> Scheduler::run() {
     }
     if (failure) {
       database_failed(*failure, "scheduling");
-      const auto again = engine_.clock.now() + database_pause;
+      const auto again = engine_.clock.steady() + database_pause;
       co_await wait(engine_.clock, engine_.look_signal, again);
       continue;
     }
@@ -73,7 +74,8 @@ awaitable<void> Scheduler::run() {
 
 awaitable<void> Scheduler::look() {
   engine_.look_wanted = false;
-  std::erase_if(not_before_, [now = engine_.clock.now()](const auto& entry) { return entry.second <= now; });
+  tell_status();
+  std::erase_if(not_before_, [now = engine_.clock.steady()](const auto& entry) { return entry.second <= now; });
   auto read = [now = engine_.clock.now()](schema::JobStore& store) { return store.freezes(now); };
   auto freezes = co_await engine_.store.run(std::move(read));
   engine_.freezes = std::move(freezes);
@@ -85,19 +87,19 @@ awaitable<void> Scheduler::look() {
 }
 
 awaitable<void> Scheduler::sleep() {
-  const auto now = engine_.clock.now();
-  auto until = now + look_again;
+  const auto steady = engine_.clock.steady();
+  auto until = steady + look_again;
   std::optional<schema::StoreError> failure;
   try {
-    auto work = [now](schema::JobStore& store) { return store.next_due(now); };
+    auto work = [now = engine_.clock.now()](schema::JobStore& store) { return store.next_due(now); };
     const auto due = co_await engine_.store.run(std::move(work));
-    if (due) until = std::min(until, *due);
+    if (due) until = std::min(until, engine_.clock.steady_at(*due, look_again));
   } catch (const schema::StoreError& error) {
     failure = error;
   }
   if (failure) database_failed(*failure, "scheduling");
   for (const auto& [job_id, at] : not_before_) until = std::min(until, at);
-  if (!engine_.look_wanted) co_await wait(engine_.clock, engine_.look_signal, std::max(until, now + 1));
+  if (!engine_.look_wanted) co_await wait(engine_.clock, engine_.look_signal, std::max(until, steady + 1));
 }
 
 awaitable<void> Scheduler::recover() {
@@ -110,9 +112,9 @@ awaitable<void> Scheduler::recover() {
     }
     if (!failure) co_return;
     database_failed(*failure, "recovery");
-    notify::extend_timeout(std::chrono::seconds(30));
-    const auto again = engine_.clock.now() + database_pause;
-    while (engine_.clock.now() < again && engine_.stage == Stage::serving)
+    notify::extend_timeout(std::chrono::seconds(60));  // a try waits up to 30 s for a foreign write lock
+    const auto again = engine_.clock.steady() + database_pause;
+    while (engine_.clock.steady() < again && engine_.stage == Stage::serving)
       co_await wait(engine_.clock, engine_.look_signal, again);
   }
 }
@@ -120,16 +122,20 @@ awaitable<void> Scheduler::recover() {
 // Every working job has a coroutine. One without is another epoch's, or one whose claim was committed although the
 // commit's answer was lost, or one that a person just set going again, or one whose coroutine failed.
 awaitable<void> Scheduler::take_over_strays() {
-  auto work = [](schema::JobStore& store) { return store.orphans(0); };
-  auto working = co_await engine_.store.run(std::move(work));
-  for (auto& job : working) {
-    if (engine_.active.contains(job.job_id) || not_before_.contains(job.job_id)) continue;
-    if (job.epoch_id > engine_.epoch_id) {
+  auto work = [](schema::JobStore& store) { return store.working(); };
+  const auto working = co_await engine_.store.run(std::move(work));
+  for (const auto& one : working) {
+    if (engine_.active.contains(one.job_id) || not_before_.contains(one.job_id)) continue;
+    if (one.epoch_id > engine_.epoch_id) {
       log::error("a newer epoch owns the job: is a second service at work?",
-                 {{"job", job.job_id}, {"owner", job.epoch_id}, {"epoch", engine_.epoch_id}});
-      not_before_[job.job_id] = engine_.clock.now() + stray_pause;
+                 {{"job", one.job_id}, {"owner", one.epoch_id}, {"epoch", engine_.epoch_id}});
+      not_before_[one.job_id] = engine_.clock.steady() + stray_pause;
       continue;
     }
+    auto read = [id = one.job_id](schema::JobStore& store) { return store.job(id); };
+    auto stray = co_await engine_.store.run(std::move(read));
+    if (stray.has_error() || !statemachine::is_working(stray->state)) continue;
+    auto job = std::move(*stray);
     auto place = reserve(job);
     if (job.epoch_id != engine_.epoch_id) {
       auto taken = co_await take_over(engine_, std::move(job));
@@ -153,7 +159,7 @@ awaitable<void> Scheduler::carry_on(std::shared_ptr<Reserved> place, schema::Job
   }
   leftovers_.notify();
   // The job is a stray now; the pause keeps a fault that repeats from spinning.
-  if (!runner.finished()) not_before_[id] = engine_.clock.now() + stray_pause;
+  if (!runner.finished()) not_before_[id] = engine_.clock.steady() + stray_pause;
   if (!failure.empty() && engine_.stage != Stage::halting)
     log::error("the job's coroutine failed; it is started again", {{"job", id}, {"error", failure}});
 }
@@ -161,10 +167,8 @@ awaitable<void> Scheduler::carry_on(std::shared_ptr<Reserved> place, schema::Job
 schema::ClaimLimits Scheduler::limits() const {
   schema::ClaimLimits limits;
   for (const auto& backend : engine_.backends.all()) {
-    const auto busy = std::ranges::count_if(
-        engine_.active, [&](const auto& entry) { return entry.second->backend == backend->name(); });
-    limits.slots.push_back(
-        {std::string(backend->name()), std::max(0, backend->concurrency() - static_cast<int>(busy))});
+    const auto free = backend->concurrency() - engine_.busy(backend->name());
+    limits.slots.push_back({std::string(backend->name()), std::max(0, free)});
   }
   // A backend that is known but not served is offered without limit: its jobs are refused at once.
   for (const auto& name : engine_.backends.known())
@@ -230,6 +234,7 @@ awaitable<void> Scheduler::refuse(schema::Job job, Refusal refusal) {
 awaitable<void> Scheduler::admit(std::shared_ptr<Reserved> place, schema::Job job) {
   const auto id = job.job_id;
   std::optional<schema::StoreError> failure;
+  std::string broken;
   try {
     auto refusal = co_await refusal_of(job);
     if (engine_.stage != Stage::serving) co_return;
@@ -242,7 +247,7 @@ awaitable<void> Scheduler::admit(std::shared_ptr<Reserved> place, schema::Job jo
                     schema::JobStore& store) { return store.claim(id, engine.epoch_id, target, now, engine.worker()); };
     auto claimed = co_await engine_.store.run(std::move(work));
     if (claimed.has_error()) {
-      not_before_[id] = engine_.clock.now() + claim_pause;
+      not_before_[id] = engine_.clock.steady() + claim_pause;
       co_return;
     }
     log::info("job claimed", {{"job", id},
@@ -254,18 +259,29 @@ awaitable<void> Scheduler::admit(std::shared_ptr<Reserved> place, schema::Job jo
     co_await carry_on(std::move(place), std::move(*claimed));
   } catch (const schema::StoreError& error) {
     failure = error;
+  } catch (const std::exception& error) {
+    broken = error.what();
   }
   // If the claim was committed all the same, the next look finds a working job without a coroutine.
-  if (!failure) co_return;
-  database_failed(*failure, "a claim");
-  not_before_[id] = engine_.clock.now() + claim_pause;
+  if (!failure && broken.empty()) co_return;
+  if (failure)
+    database_failed(*failure, "a claim");
+  else if (engine_.stage == Stage::serving)
+    log::error("a job could not be admitted; it is tried again", {{"job", id}, {"error", broken}});
+  not_before_[id] = engine_.clock.steady() + claim_pause;
 }
 
 void Scheduler::database_failed(const schema::StoreError& error, std::string_view during) {
   log::error("the database failed", {{"during", during}, {"error", error.what()}, {"epoch", engine_.epoch_id}});
-  if (!error.disk_full()) return;
-  disk_full_until_ = engine_.clock.now() + database_pause;
-  notify::status("Paused: the disk of the database is full; nothing is claimed.");
+  if (error.disk_full()) disk_full_until_ = engine_.clock.steady() + database_pause;
+  tell_status();
+}
+
+void Scheduler::tell_status() {
+  auto why = paused();
+  if (why == told_) return;
+  notify::status(why.empty() ? "Ready" : "Paused: " + why + "; nothing is claimed.");
+  told_ = std::move(why);
 }
 
 void Scheduler::wal_pages(int pages) {
@@ -283,7 +299,7 @@ void Scheduler::wal_pages(int pages) {
 }
 
 std::string Scheduler::paused() const {
-  if (engine_.clock.now() < disk_full_until_) return "the disk of the database is full";
+  if (engine_.clock.steady() < disk_full_until_) return "the disk of the database is full";
   if (wal_stuck_) return "the database's WAL cannot shrink";
   return {};
 }

@@ -44,6 +44,7 @@ class Scheduler {
   [[nodiscard]] schema::ClaimLimits limits() const;
   [[nodiscard]] std::shared_ptr<Reserved> reserve(const schema::Job& job);
   awaitable<void> sleep();
+  void tell_status();  // systemd, when it has changed
   void database_failed(const schema::StoreError& error, std::string_view during);
 
   Engine& engine_;
@@ -51,9 +52,10 @@ class Scheduler {
   Leftovers& leftovers_;
   Requests& requests_;
   TaskGroup& jobs_;
-  std::map<std::int64_t, Milliseconds> not_before_;  // queued jobs whose claim just failed
+  std::map<std::int64_t, Milliseconds> not_before_;  // queued jobs whose claim just failed; steady
   Milliseconds disk_full_until_ = 0;
   bool wal_stuck_ = false;
+  std::string told_;  // why it is paused, as systemd knows it
 };
 
 }  // namespace rebottle::worker

@@ -95,8 +95,8 @@ awaitable<void> Service::feed_watchdog() {
   if (!interval) co_return;
   for (;;) {
     notify::alive();
-    const auto next = clock_.now() + std::max<Milliseconds>(1, interval->count() / 2);
-    while (clock_.now() < next) co_await wait(clock_, never_, next);
+    const auto next = clock_.steady() + std::max<Milliseconds>(1, interval->count() / 2);
+    while (clock_.steady() < next) co_await wait(clock_, never_, next);
   }
 }
 
@@ -136,19 +136,19 @@ void Service::task_failed(const std::string& name, const std::exception_ptr& err
 
 awaitable<void> Service::drain() {
   notify::stopping("Draining " + std::to_string(jobs_.size()) + " jobs");
-  const auto deadline = clock_.now() + Milliseconds{1'000} * config_.service.drain_s;
-  while (jobs_.size() > 0 && engine_.stage == Stage::draining && clock_.now() < deadline) {
+  const auto deadline = clock_.steady() + Milliseconds{1'000} * config_.service.drain_s;
+  while (jobs_.size() > 0 && engine_.stage == Stage::draining && clock_.steady() < deadline) {
     notify::extend_timeout(std::chrono::milliseconds(drain_tick + halt_wait + 2 * cancel_wait));
-    const auto tick = std::min(deadline, clock_.now() + drain_tick);
+    const auto tick = std::min(deadline, clock_.steady() + drain_tick);
     // A second stop ends the wait early, through the jobs that it halts.
     co_await jobs_.wait_empty(tick);
   }
   enter(Stage::halting);
-  co_await jobs_.wait_empty(clock_.now() + halt_wait);
+  co_await jobs_.wait_empty(clock_.steady() + halt_wait);
   jobs_.cancel_all();
-  co_await jobs_.wait_empty(clock_.now() + cancel_wait);
+  co_await jobs_.wait_empty(clock_.steady() + cancel_wait);
   background_.cancel_all();
-  co_await background_.wait_empty(clock_.now() + cancel_wait);
+  co_await background_.wait_empty(clock_.steady() + cancel_wait);
   if (!ended())
     log::warning("some calls did not end in time; the journal knows them as open",
                  {{"jobs", static_cast<Milliseconds>(jobs_.size())}, {"epoch", engine_.epoch_id}});

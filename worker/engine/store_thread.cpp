@@ -15,7 +15,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr milliseconds poll_pause{10};         // another process's commit is seen within two of these
+constexpr milliseconds poll_pause{10};         // another process's commit is seen within two of these …
+constexpr milliseconds idle_pause{250};        // … or of these, if the database's directory told nothing of it
+constexpr milliseconds awake_time{1'000};      // after a write: its commit shows when its sync has ended
 constexpr milliseconds check_pause{1'000};     // between looks at the file's identity
 constexpr milliseconds checkpoint_pause{100};  // between checkpoints, while anybody writes
 constexpr std::size_t batch_max = 64;          // bounds the pages of one transaction
@@ -24,7 +26,11 @@ constexpr std::size_t batch_max = 64;          // bounds the pages of one transa
 
 StoreThread::StoreThread(boost::asio::any_io_executor logic, std::unique_ptr<schema::JobStore> store,
                          Callbacks callbacks)
-    : logic_(std::move(logic)), store_(std::move(store)), callbacks_(std::move(callbacks)) {
+    : logic_(std::move(logic)),
+      store_(std::move(store)),
+      callbacks_(std::move(callbacks)),
+      watch_(store_->path()),
+      awake_until_(steady_clock::now() + awake_time) {
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -36,7 +42,7 @@ void StoreThread::close() {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
-  arrived_.notify_one();
+  watch_.wake();
   thread_.join();
 }
 
@@ -51,7 +57,7 @@ boost::asio::awaitable<void> StoreThread::submit(std::shared_ptr<Item> item) {
       const std::lock_guard lock(mutex_);
       queue_.push_back(item);
     }
-    arrived_.notify_one();
+    watch_.wake();
   };
   co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(std::move(initiate),
                                                                                      boost::asio::use_awaitable);
@@ -69,9 +75,22 @@ void StoreThread::loop() {
   }
 }
 
+// Awake it asks every few milliseconds, however much is written; idle it waits for a write, and asks now and then.
+void StoreThread::wait() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!queue_.empty() || stopping_) return;
+  }
+  if (!watch_.hints() || steady_clock::now() < awake_until_)
+    watch_.rest(poll_pause);
+  else
+    watch_.wait(idle_pause);
+  if (watch_.written()) awake_until_ = steady_clock::now() + awake_time;
+}
+
 StoreThread::Batch StoreThread::next_batch() {
-  std::unique_lock lock(mutex_);
-  arrived_.wait_for(lock, poll_pause, [this] { return !queue_.empty() || stopping_; });
+  wait();
+  const std::lock_guard lock(mutex_);
   if (queue_.size() <= batch_max) return std::exchange(queue_, {});
   const auto cut = queue_.begin() + static_cast<std::ptrdiff_t>(batch_max);
   Batch batch(queue_.begin(), cut);

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -20,6 +19,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "schema/job_store.hpp"
+#include "worker/engine/write_watch.hpp"
 
 namespace rebottle::worker {
 
@@ -58,6 +58,7 @@ class StoreThread {
 
   boost::asio::awaitable<void> submit(std::shared_ptr<Item> item);
   void loop();
+  void wait();
   [[nodiscard]] Batch next_batch();
   void run_batch(const Batch& batch);
   void look_around();
@@ -69,10 +70,11 @@ class StoreThread {
   std::unique_ptr<schema::JobStore> store_;
   Callbacks callbacks_;
   std::mutex mutex_;
-  std::condition_variable arrived_;
   Batch queue_;
   bool stopping_ = false;
   std::atomic<std::size_t> outstanding_{0};
+  WriteWatch watch_;
+  std::chrono::steady_clock::time_point awake_until_;
   bool grown_ = true;  // someone wrote since the last checkpoint
   std::chrono::steady_clock::time_point next_check_;
   std::chrono::steady_clock::time_point next_checkpoint_;

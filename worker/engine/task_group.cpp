@@ -37,7 +37,7 @@ void TaskGroup::cancel_all() {
 }
 
 awaitable<bool> TaskGroup::wait_empty(std::optional<Milliseconds> until) {
-  while (!children_.empty() && !(until && clock_.now() >= *until)) co_await wait(clock_, emptied_, until);
+  while (!children_.empty() && !(until && clock_.steady() >= *until)) co_await wait(clock_, emptied_, until);
   co_return children_.empty();
 }
 

@@ -27,7 +27,7 @@ class TaskGroup {
   // Cancels every child that runs now: their present await ends with operation_aborted.
   void cancel_all();
   [[nodiscard]] std::size_t size() const { return children_.size(); }
-  // Returns when the group is empty, or at `until`. True if it is empty.
+  // Returns when the group is empty, or at the steady time `until`. True if it is empty.
   awaitable<bool> wait_empty(std::optional<Milliseconds> until);
 
  private:

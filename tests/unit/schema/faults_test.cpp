@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "fault_vfs.hpp"
 #include "store_fixture.hpp"
 
@@ -117,6 +119,8 @@ TEST(StoreFaults, AFailedCheckpointIsReported) {
 // connection commits in that moment, resetting the WAL, is later lost.
 class WalReset : public ::testing::Test {
  protected:
+  using Work = std::function<void()>;
+
   void SetUp() override {
     store_ = JobStore::open(folder_.database(), {});
     other_ = std::make_unique<Foreign>(folder_.database());
@@ -125,20 +129,23 @@ class WalReset : public ::testing::Test {
         "PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (id INTEGER PRIMARY KEY, a, b); CREATE INDEX t_a ON t (a);"
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400) "
         "INSERT INTO t SELECT i, i, printf('%.*c', 3000, 'x') FROM n");
+    foreign_ = std::make_unique<Foreign>(folder_.database());
+    (void)foreign_->value("SELECT count(*) FROM t");  // or it would not know of a WAL
   }
 
-  // `checkpoint` is the one on trial. Returns what the file is like afterwards.
-  std::string run(const std::function<void()>& checkpoint) {
+  // `checkpoint` is the one on trial, `copy_back` copies the whole WAL back if it can, so that the next commit may
+  // reset it. Returns what the file is like afterwards.
+  std::string run(const Work& checkpoint, const Work& copy_back) {
     update_all(1000);
     checkpoint();
-    // The other one writes all, and copies all back: the WAL may be reset at the next commit, and the header that
-    // the checkpointer remembers is stale.
+    // Another one writes all; the header that the checkpointer remembers is stale.
     update_all(2000);
-    sqlite3_wal_checkpoint_v2(other_->get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+    copy_back();
     vfs_.on_unfetch = [this] {
       vfs_.on_unfetch = nullptr;
       ++windows_;
       refusal_in_window_ = other_->refusal("UPDATE t SET a = a + 10000 WHERE id <= 3");
+      if (in_window_) in_window_();
     };
     checkpoint();
     vfs_.on_unfetch = nullptr;
@@ -146,38 +153,107 @@ class WalReset : public ::testing::Test {
     checkpoint();
     store_.reset();
     other_.reset();
+    foreign_.reset();
     Foreign fresh(folder_.database());
     return fresh.value("PRAGMA integrity_check");
   }
   void update_all(int by) { other_->run("UPDATE t SET a = a + " + std::to_string(by) + ", b = b"); }
+  static void passive(const Foreign& connection) {
+    sqlite3_wal_checkpoint_v2(connection.get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+  }
+  // The first salt in the WAL's header: one more at each reset.
+  std::uint32_t resets() {
+    std::ifstream wal(folder_.database().string() + "-wal", std::ios::binary);
+    wal.seekg(16);
+    std::uint32_t salt = 0;
+    for (int byte = 0; byte < 4; ++byte) salt = salt << 8U | static_cast<std::uint32_t>(wal.get());
+    return salt;
+  }
+  std::uintmax_t wal_bytes() { return std::filesystem::file_size(folder_.database().string() + "-wal"); }
+  // One commit of six megabytes, by a connection that checkpoints by itself past 1000 pages.
+  static void commit_megabytes(Foreign& foreign) {
+    foreign.run(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6) "
+        "INSERT INTO requests (kind, backend, bottle, requested_by, args) SELECT 'plan', 'docker', 'b', 'bob', "
+        "json_object('kind', 'capability_block', 'args', json_object('x', printf('%.*c', 1048576, 'x'))) FROM n");
+  }
+  static void commit_little(Foreign& foreign) {
+    foreign.run("INSERT INTO requests (kind, requested_by) VALUES ('unfreeze', 'bob')");
+  }
 
   FaultVfs vfs_;
   Folder folder_;
   std::unique_ptr<JobStore> store_;
   std::unique_ptr<Foreign> other_;
+  std::unique_ptr<Foreign> foreign_;
+  Work ours_ = [this] { (void)store_->checkpoint(); };
+  Work theirs_ = [this] { passive(*foreign_); };
+  Work others_ = [this] { passive(*other_); };
   int windows_ = 0;
+  Work in_window_;
   std::string refusal_in_window_;
 };
 
 TEST_F(WalReset, TheGuardedCheckpointKeepsTheFileSound) {
-  EXPECT_EQ(run([this] { (void)store_->checkpoint(); }), "ok");
+  EXPECT_EQ(run(ours_, others_), "ok");
   EXPECT_EQ(windows_, 1);
   EXPECT_EQ(refusal_in_window_, "database is locked");
 }
 
-// The negative control: the same events without the guard.
-TEST_F(WalReset, WithoutTheGuardAnAffectedLibraryCorruptsIt) {
+// While the store is open, the checkpoints of programs that know of no guard do no harm either …
+TEST_F(WalReset, AForeignCheckpointBehindTheStoresReaderKeepsTheFileSound) {
+  EXPECT_EQ(run(theirs_, others_), "ok");
+  EXPECT_EQ(windows_, 1);
+  EXPECT_EQ(refusal_in_window_, "");
+}
+
+// … nor when the store has just copied all back, and the next commit resets the WAL …
+TEST_F(WalReset, AForeignCheckpointAfterTheStoresKeepsTheFileSound) {
+  EXPECT_EQ(run(theirs_, ours_), "ok");
+  EXPECT_EQ(windows_, 1);
+  EXPECT_EQ(refusal_in_window_, "");
+}
+
+// … nor when the store's own checkpoint comes while the foreign one is in the window: it leaves all as it is.
+TEST_F(WalReset, TheStoresCheckpointInAForeignOnesWindowKeepsTheFileSound) {
+  int remain = -1;
+  in_window_ = [&] { remain = store_->checkpoint(); };
+  EXPECT_EQ(run(theirs_, ours_), "ok");
+  EXPECT_EQ(windows_, 1);
+  EXPECT_EQ(refusal_in_window_, "");
+  EXPECT_EQ(remain, 0);  // what was last known, not the file's size
+}
+
+// The negative control: the same events without the store.
+TEST_F(WalReset, WithoutTheStoreAnAffectedLibraryCorruptsIt) {
   constexpr int fixed_in = 3'051'003;
   const int version = sqlite3_libversion_number();
   if (version >= fixed_in || version == 3'044'006 || version == 3'050'007)
     GTEST_SKIP() << "SQLite " << sqlite3_libversion() << " has the fix";
-  const auto checkpointer = std::make_unique<Foreign>(folder_.database());
-  (void)checkpointer->value("SELECT count(*) FROM t");  // or it would not know of a WAL
-  const auto result =
-      run([&] { sqlite3_wal_checkpoint_v2(checkpointer->get(), "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr); });
+  store_.reset();
+  const auto result = run(theirs_, others_);
   EXPECT_EQ(windows_, 1);
   EXPECT_EQ(refusal_in_window_, "");
   EXPECT_NE(result, "ok");
+}
+
+TEST_F(WalReset, AForeignCommitOfMegabytesDoesNotBringOneAbout) {
+  other_->run("DROP TABLE t");
+  for (const bool copied_back : {false, true}) {
+    if (copied_back) {
+      ASSERT_EQ(store_->checkpoint(), 0);
+    }
+    commit_megabytes(*foreign_);  // may reset what the store copied back; its own checkpoint then copies nothing
+    const auto before = resets();
+    commit_little(*foreign_);
+    EXPECT_EQ(resets(), before) << copied_back;
+  }
+  // The store's own checkpoint does, at the next commit; and one of the store's cuts the file.
+  ASSERT_EQ(store_->checkpoint(), 0);
+  const auto before = resets();
+  store_->add_freeze({0, "", "", "r", "bob", 10, {}});
+  EXPECT_EQ(resets(), before + 1);
+  EXPECT_LE(wal_bytes(), 800'000U);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <thread>
 
+#include "schema/service_lock.hpp"
 #include "store_fixture.hpp"
 
 namespace rebottle::schema {
@@ -110,6 +111,21 @@ TEST_F(StoreFile, AMovedFolderIsNoticed) {
   EXPECT_THAT(fatal_error_of([&] { store_->check_file(); }), HasSubstr("was moved, removed or replaced"));
   std::filesystem::rename(elsewhere, folder_.path());
   store_->check_file();
+}
+
+// The lock says that there is one service: without its file there may be two.
+TEST(StoreFileLock, ARemovedOrReplacedLockIsNoticed) {
+  const Folder folder;
+  const auto lock_file = folder.database().string() + ".lock";
+  const auto lock = ServiceLock::acquire(folder.database());
+  const auto store = JobStore::open(folder.database(), {});
+  store->check_file();
+  std::filesystem::rename(lock_file, lock_file + ".away");
+  EXPECT_THAT(fatal_error_of([&] { store->check_file(); }), HasSubstr("rebottle.db.lock was moved"));
+  { std::ofstream(lock_file) << "pid=1"; }
+  EXPECT_THAT(fatal_error_of([&] { store->check_file(); }), HasSubstr("rebottle.db.lock was moved"));
+  std::filesystem::rename(lock_file + ".away", lock_file);
+  store->check_file();
 }
 
 TEST_F(StoreFile, AForeignTriggerIsNoticedWhileOpen) {

@@ -125,6 +125,29 @@ TEST_F(JobStoreAdvance, AdvanceIsRefusedToWhoeverBelievesSomethingElse) {
   EXPECT_THAT(store_->journal(job.job_id), IsEmpty());
 }
 
+TEST_F(JobStoreAdvance, AFreezeHoldsTheStopBackAndNothingAfterIt) {
+  auto job = lead(enqueue(approval_of("one")), State::snapshot);
+  store_->add_freeze({0, "docker", "dev-1", "audit", "bob", 10, 40});
+  const auto rows = events(job.job_id);
+  auto advance = advance_of(job, 39);
+  advance.note = "x";
+  advance.finished = Advance::EffectResult{Direction::forward, "tag", "done", "{}", ""};
+  advance.move = move_of(Event::step_done, State::stop);
+  EXPECT_EQ(store_->advance(advance).error(), StoreErrc::frozen);
+  EXPECT_EQ(events(job.job_id), rows);
+  EXPECT_THAT(store_->journal(job.job_id), IsEmpty());
+  // What is no way to the stop is written, and so is all once the freeze is over.
+  const auto move = std::exchange(advance.move, std::nullopt);
+  job = store_->advance(advance).value();
+  advance = advance_of(job, 40);
+  advance.move = move;
+  job = store_->advance(advance).value();
+  EXPECT_EQ(job.state, State::stop);
+  store_->add_freeze({0, "", "", "fire", "eve", 41, {}});
+  job = this->move(job, Event::step_retry, State::stop);
+  EXPECT_EQ(this->move(job, Event::step_done, State::apply).state, State::apply);
+}
+
 TEST_F(JobStoreAdvance, AnIllegalMoveThrowsAndLeavesNothing) {
   const auto job = claim(enqueue(approval_of("one")));
   auto advance = advance_of(job);

@@ -157,6 +157,22 @@ TEST_F(JobStoreOwner, AFreezeHidesItsScopeUntilItEndsOrIsLifted) {
   EXPECT_EQ(people_->job(p)->frozen_by, std::nullopt);
 }
 
+// The freeze was answered with "nothing is claimed there", maybe after the queue had been looked at.
+TEST_F(JobStoreOwner, AFrozenJobIsNotClaimed) {
+  const auto job_id = enqueue(approval_of("a", "a"));
+  for (const auto& [backend, bottle] :
+       std::vector<std::pair<std::string, std::string>>{{"docker", "a"}, {"docker", ""}, {"", ""}}) {
+    store_->add_freeze({0, backend, bottle, "audit", "bob", 10, {}});
+    EXPECT_EQ(store_->claim(job_id, epoch_, "t", 20, "w").error(), StoreErrc::frozen);
+    store_->lift_freezes(backend, bottle, 20);
+  }
+  store_->add_freeze({0, "docker", "b", "audit", "bob", 10, {}});
+  store_->add_freeze({0, "podman", "", "audit", "bob", 10, {}});
+  store_->add_freeze({0, "", "", "over", "bob", 10, 20});
+  EXPECT_THAT(events(job_id), ElementsAre("enqueued"));
+  EXPECT_TRUE(store_->claim(job_id, epoch_, "t", 20, "w"));
+}
+
 TEST_F(JobStoreOwner, ClaimIsRefusedWhereTheWorldMovedOn) {
   const auto first = enqueue(approval_of("one", "a"));
   const auto second = enqueue(approval_of("two", "alias-of-a"));
@@ -199,17 +215,21 @@ TEST_F(JobStoreOwner, EndQueuedRefusesExpiresAndCancels) {
   EXPECT_EQ(store_->end_queued(99, Event::cancel, 40, "w", "", "", "{}").error(), StoreErrc::not_found);
 }
 
-TEST_F(JobStoreOwner, OrphansAreTheWorkingJobsOfOtherEpochs) {
-  const auto working = lead(enqueue(approval_of("one", "a")), State::apply).job_id;
+TEST_F(JobStoreOwner, WorkingJobsAreThoseOfAllEpochs) {
+  EXPECT_THAT(store_->working(), IsEmpty());
+  const auto first = lead(enqueue(approval_of("one", "a")), State::apply).job_id;
   lead_to_attention(enqueue(approval_of("two", "b")), State::apply);
   enqueue(approval_of("three", "c"));
   move(claim(enqueue(approval_of("four", "d"))), Event::step_failed, State::failed);
-  EXPECT_THAT(store_->orphans(epoch_), IsEmpty());
-  const auto next = store_->begin_epoch(epoch_of("second"));
-  const auto orphans = store_->orphans(next);
-  ASSERT_EQ(orphans.size(), 1U);
-  EXPECT_EQ(orphans[0].job_id, working);
-  EXPECT_EQ(orphans[0].epoch_id, epoch_);
+  const auto old_epoch = epoch_;
+  epoch_ = store_->begin_epoch(epoch_of("second"));
+  const auto second = claim(enqueue(approval_of("five", "0"))).job_id;
+  const auto working = store_->working();
+  ASSERT_EQ(working.size(), 2U);
+  EXPECT_EQ(working[0].job_id, first);
+  EXPECT_EQ(working[0].epoch_id, old_epoch);
+  EXPECT_EQ(working[1].job_id, second);
+  EXPECT_EQ(working[1].epoch_id, epoch_);
 }
 
 TEST_F(JobStoreOwner, TakeOverResumesUnderANewFence) {

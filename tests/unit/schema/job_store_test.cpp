@@ -171,7 +171,8 @@ TEST_F(JobStoreTest, ARefusedItemLeavesTheOthersAlone) {
 }
 
 TEST(StoreErrcText, EveryErrorHasOne) {
-  for (const auto errc : {StoreErrc::not_found, StoreErrc::ownership_lost, StoreErrc::target_held, StoreErrc::conflict})
+  for (const auto errc : {StoreErrc::not_found, StoreErrc::ownership_lost, StoreErrc::target_held, StoreErrc::frozen,
+                          StoreErrc::conflict})
     EXPECT_NE(make_error_code(errc).message(), "unknown store error");
   EXPECT_EQ(make_error_code(StoreErrc::not_found).category().name(), std::string("rebottle.schema"));
 }

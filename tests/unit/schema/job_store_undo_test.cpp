@@ -99,6 +99,14 @@ TEST_F(JobStoreUndo, TakesTheNewestChangeFirst) {
   EXPECT_TRUE(store_->undo(first.job_id, "bob", 53));
 }
 
+TEST_F(JobStoreUndo, WaitsForEveryOtherJobOfTheBottle) {
+  const auto changed = change("one", 100);
+  const auto other = enqueue(approval_of("two"));
+  EXPECT_EQ(store_->undo(changed.job_id, "bob", 50).error(), StoreErrc::conflict) << "one waits";
+  end(other, State::rolled_back);
+  EXPECT_TRUE(store_->undo(changed.job_id, "bob", 60));
+}
+
 TEST_F(JobStoreUndo, HoldsTheLeftoversUntilItEnds) {
   const auto changed = change("one", 100);
   const auto undo = store_->undo(changed.job_id, "bob", 50).value();

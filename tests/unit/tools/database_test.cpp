@@ -1,5 +1,6 @@
 // Tests of migrate and version, of the default path, and of databases that cannot be used.
 // Not here: the migrations themselves (tests/unit/schema).
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -50,6 +51,18 @@ TEST_F(Database, MigrateMakesItAndSaysSo) {
   EXPECT_EQ(run({"migrate"}).out, database().string() + ": version " + version + ", nothing to do\n");
   EXPECT_EQ(run({"migrate", "--check"}).exit, 0);
   EXPECT_EQ(run({"list"}).exit, 0);
+}
+
+TEST_F(Database, CheckRefusesWhatEveryVerbRefuses) {
+  store();
+  sqlite3* connection = nullptr;
+  ASSERT_EQ(sqlite3_open(database().c_str(), &connection), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(connection, "CREATE TABLE foreign_table (x)", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(connection);
+  EXPECT_EQ(run({"list"}).exit, 1);
+  const auto check = run({"migrate", "--check"});
+  EXPECT_EQ(check.exit, 1);
+  EXPECT_EQ(check.err, run({"list"}).err);
 }
 
 TEST_F(Database, MigrateSpeaksJson) {

@@ -71,6 +71,21 @@ TEST(DowntimeParts, OfARollbackSayWhenTheOldOneWasBack) {
   EXPECT_EQ(object["parts"][3]["direction"], "undo");
 }
 
+// verify_new failed while the bottle ran; the undo of start_new ended with its worker, and nobody saw when.
+TEST(DowntimeParts, AnEffectThatFailedIsNoPartOfWhatCameAfterIt) {
+  auto failed = marked(90, "", "verify");
+  failed.data = R"({"effect":"verify_new","direction":"forward","outcome":"failed"})";
+  const auto downtime = downtime_parts(
+      job_down_for(110),
+      {marked(10, "begins", "stop"), marked(60, "ends", "restart"), failed, marked(200, "begins", "rollback"),
+       marked(260, "ends", "rollback")},
+      {tried("stop_old", 10, 30), tried("start_new", 40, 60), tried("verify_new", 60, std::nullopt),
+       tried("start_new", 195, std::nullopt, Direction::undo), tried("stop_old", 230, 260, Direction::undo)},
+      900);
+  EXPECT_EQ(downtime_text(downtime),
+            "110ms: stop_old 20ms, start_new 20ms, undo start_new 30ms, undo stop_old 30ms, between them 10ms");
+}
+
 TEST(DowntimeParts, GoOnWhileTheBottleIsDown) {
   const auto downtime =
       downtime_parts(job_down_for(0, 10), {marked(10, "begins", "stop")}, {tried("stop_old", 10, std::nullopt)}, 100);

@@ -159,6 +159,25 @@ TEST_F(Enqueue, WantsExactlyOneChange) {
   expect_nothing_recorded();
 }
 
+TEST_F(Enqueue, AnEmptyValueIsNotTakenForNone) {
+  for (const std::string option :
+       {"--expect-image-digest", "--expect-target-id", "--expect-change-sha256", "--at", "--max-downtime-s",
+        "--stable-s", "--verify-timeout-s", "--stop-timeout-s", "--build-timeout-s", "--snapshot-max-bytes",
+        "--priority", "--by", "--args", "--dockerfile", "--kind", "--approval-id"}) {
+    const auto ran = with({"--image", "a:1", option, ""});
+    EXPECT_EQ(ran.exit, 2) << option;
+    EXPECT_THAT(ran.err, HasSubstr(option)) << option;
+  }
+  for (const std::string option : {"--image", "--dockerfile", "--args", "--command", "--snapshot"})
+    EXPECT_EQ(with({option, ""}).exit, 2) << option;
+  EXPECT_EQ(with({"--image", "a:1", "--approval-id", ""}).err,
+            "rebottle: --approval-id has an empty value; give one, or leave --approval-id out\n");
+  EXPECT_EQ(with({"--image", "a:1", "--expires-in", ""}).exit, 2);
+  EXPECT_EQ(run({"enqueue", "docker", "", "--image", "a:1"}).exit, 2);
+  expect_nothing_recorded();
+  EXPECT_EQ(with({"--image", "a:1", "--justification", ""}).exit, 0);
+}
+
 TEST_F(Enqueue, RefusalsOfTheDatabaseNameTheField) {
   const auto bottle = run({"enqueue", "docker", "a/b", "--image", "a:1"});
   EXPECT_EQ(bottle.exit, 2);

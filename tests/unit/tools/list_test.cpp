@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli_fixture.hpp"
+#include "tools/job_text.hpp"
 
 namespace rebottle::tools {
 namespace {
@@ -236,12 +237,79 @@ TEST_F(List, WhatTheStrictParserRefusesIsShownAsItCame) {
   EXPECT_THAT(run({"show", "twice"}).out, HasSubstr("cannot be read: "));
 }
 
-TEST_F(List, ApprovalsThatLookLikeJobsAreFoundAfterJobs) {
-  insert({.approval_id = "2"});
-  insert({.approval_id = "one", .bottle = "dev-2"});
-  EXPECT_THAT(run({"show", "2"}).out, HasSubstr("one"));
+TEST_F(List, AnApprovalMayLookLikeAJob) {
   insert({.approval_id = "77", .bottle = "dev-3"});
-  EXPECT_EQ(run({"show", "77", "-o", "name"}).out, "3\n");
+  EXPECT_EQ(run({"show", "77", "-o", "name"}).out, "1\n");
+}
+
+TEST_F(List, BeforeTakesAnApprovalToo) {
+  fill();
+  EXPECT_EQ(run({"list", "--before", "prop-3", "-o", "name"}).out, "2\n1\n");
+  EXPECT_EQ(run({"list", "--before", "nobody"}).exit, 3);
+}
+
+TEST_F(List, AllThatWasApprovedIsShown) {
+  insert(
+      {.approval_id = "full",
+       .args = R"({"change":{"image":"a:1"},"expect":{"target_id":"t"},"snapshot":{"paths":["/w","/h"],"max_bytes":9},
+                      "verify":{"exec":["jq","--version"],"stable_s":3},"limits":{"max_downtime_s":30}})"});
+  EXPECT_THAT(run({"show", "full"}).out, HasSubstr("\nChange\n"
+                                                   "  image a:1\n"
+                                                   "  expect: target_id=t\n"
+                                                   "  snapshot: paths=[\"/w\",\"/h\"] max_bytes=9\n"
+                                                   "  verify: exec=[\"jq\",\"--version\"] stable_s=3\n"
+                                                   "  limits: max_downtime_s=30\n"));
+}
+
+TEST_F(List, LongLinesOfAChangeAreCutToTheTerminalUnlessWide) {
+  insert({.approval_id = "wide", .args = R"({"change":{"commands":["echo 0123456789 0123456789 0123456789 end"]}})"});
+  tty_ = true;
+  width_ = 40;
+  variables_["NO_COLOR"] = "1";
+  EXPECT_THAT(run({"show", "wide"}).out,
+              HasSubstr("  | echo 0123456789 0123456789 01234567…\n  … -o wide shows all\n"));
+  EXPECT_THAT(run({"show", "wide", "-o", "wide"}).out, HasSubstr("0123456789 end\n"));
+}
+
+// A row of an effect, as the service writes it.
+schema::HistoryRow effect_row(const std::string& data) {
+  schema::HistoryRow row;
+  row.event = "effect";
+  row.data = data;
+  return row;
+}
+
+TEST_F(List, WhatAnEffectDidComesFirst) {
+  const auto undone = effect_row(R"({"effect":"start_new","direction":"undo","outcome":"done",
+                                     "summary":{"summary":"start the changed dev-1"},"downtime":"begins"})");
+  EXPECT_EQ(what_of(undone, false), "undo: start the changed dev-1 (downtime=begins)");
+  EXPECT_EQ(what_of(undone, true),
+            "undo: start the changed dev-1 (effect=start_new direction=undo outcome=done downtime=begins)");
+  const auto failed = effect_row(R"({"effect":"build","direction":"forward","outcome":"failed",
+                                     "summary":{"reason_code":"build_failed","message":"RUN exited 1"}})");
+  EXPECT_EQ(what_of(failed, false), "build: RUN exited 1 (outcome=failed)");
+  auto late = effect_row(R"({"ignored":"too late: the change is verified"})");
+  late.event = "cancel";
+  EXPECT_EQ(what_of(late, false), "too late: the change is verified");
+}
+
+TEST_F(List, CancelsThatCameTooLateDoNotPushTheStoryOffTheScreen) {
+  const auto id = succeed(insert({.approval_id = "prop-1"})).job_id;
+  for (int i = 0; i < 9; ++i) ASSERT_TRUE(store().request_cancel(id, "bob", ++now_));
+  const auto text = run({"show", "1"}).out;
+  EXPECT_THAT(text, HasSubstr("verify → succeeded"));
+  EXPECT_THAT(text, Not(HasSubstr("too late")));
+  EXPECT_THAT(run({"history", "1"}).out, HasSubstr("too late"));
+}
+
+TEST_F(List, AJobThatWentOnIsNotShownAsInterrupted) {
+  fill();
+  EXPECT_THAT(run({"show", "2"}).out, HasSubstr("interrupted   in stop"));
+  const auto epoch = store().job(2).value().epoch_id;
+  ASSERT_TRUE(store().decide_attention(2, epoch, Event::roll_back, ++now_, "bob", "{}"));
+  drive(2, {Event::step_done});
+  EXPECT_THAT(run({"show", "2"}).out, Not(HasSubstr("interrupted")));
+  EXPECT_EQ(json::parse(run({"show", "2", "-o", "json"}).out)["interrupted"], nullptr);
 }
 
 TEST_F(List, BottlesShowWhatIsCurrentAndFrozen) {
@@ -258,9 +326,33 @@ TEST_F(List, BottlesShowWhatIsCurrentAndFrozen) {
   const auto ran = run({"bottles"});
   EXPECT_EQ(ran.exit, 0);
   expect_golden("bottles.txt", ran.out);
-  EXPECT_EQ(ran.err, "rebottle: frozen: every bottle of docker, by eve: upgrade\\x1b\n");
+  EXPECT_EQ(ran.err, "");
   expect_golden("bottles.json", run({"bottles", "-o", "json"}).out);
   EXPECT_EQ(run({"bottles", "--backend", "podman", "-o", "json"}).out, "[]\n");
+}
+
+TEST_F(List, FreezesAreAllListedAlsoThoseOfBottlesThatNoJobHasHad) {
+  store();
+  EXPECT_EQ(run({"freezes"}).err, "rebottle: nothing is frozen\n");
+  const auto freeze = [this](const std::string& backend, const std::string& bottle, const std::string& reason) {
+    store().add_freeze({.freeze_id = 0,
+                        .backend = backend,
+                        .bottle = bottle,
+                        .reason = reason,
+                        .frozen_by = "eve",
+                        .created_at = now_,
+                        .expires_at = {}});
+  };
+  freeze("docker", "dev-9", "upgrade\x1b");
+  freeze("docker", "dev-9", "audit");
+  freeze("", "", "disk");
+  expect_golden("freezes.txt", run({"freezes"}).out);
+  const auto document = json::parse(run({"freezes", "-o", "json"}).out);
+  ASSERT_EQ(document.size(), 3U);
+  EXPECT_EQ(document[0]["reason"], "upgrade\x1b");
+  EXPECT_EQ(document[1]["bottle"], "dev-9");
+  EXPECT_EQ(document[2]["backend"], nullptr);
+  EXPECT_EQ(run({"freezes", "-o", "name"}).out, "1\n2\n3\n");
 }
 
 }  // namespace

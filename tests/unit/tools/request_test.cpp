@@ -20,9 +20,9 @@ class Request : public CliTest {
   void answer(const std::string& outcome, const std::string& message, const std::string& data = "{}") {
     start_service();
     on_pause_ = [this, outcome, message, data] {
-      for (const auto& request : store().pending_requests()) {
-        seen_.push_back(request);
-        store().answer(request.request_id, outcome, message, data, now_);
+      for (const auto& pending : store().requests_pending(0, 10)) {
+        seen_.push_back(store().request(pending.request_id).value());
+        store().answer(pending.request_id, outcome, message, data, now_);
       }
       return true;
     };
@@ -51,7 +51,30 @@ TEST_F(Request, AnswersAreAlsoJson) {
   EXPECT_EQ(object["answer"]["job_id"], 2);
   EXPECT_EQ(object["answered_at"], now_);
   EXPECT_EQ(run({"retry", "1"}).out, "retry done: a new job (job_id=2)\n");
-  EXPECT_EQ(run({"retry", "1", "-o", "name"}).out, "3\n");
+}
+
+TEST_F(Request, NamesAreIdsThatOtherVerbsTake) {
+  answer("done", "", R"({"job_id":2})");
+  EXPECT_EQ(run({"retry", "1", "-o", "name"}).out, "2\n");
+  EXPECT_EQ(run({"undo", "docker", "dev-1", "-o", "name"}).out, "2\n");
+  answer("done", "", R"({"state":"cancelled"})");
+  EXPECT_EQ(run({"cancel", "prop-1", "-o", "name"}).out, "1\n");
+  answer("done", "", R"({"freeze_id":9})");
+  EXPECT_EQ(run({"freeze", "--all", "--reason", "disk", "-o", "name"}).out, "9\n");
+  answer("refused", "it has ended");
+  const auto refused = run({"retry", "1", "-o", "name"});
+  EXPECT_EQ(refused.exit, 5);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_EQ(refused.err, "rebottle: retry refused: it has ended\n");
+}
+
+TEST_F(Request, AnObservationIsALineForEachEffect) {
+  answer("done", "The job is resolved.",
+         R"({"observed":{"stop_old":{"world":"absent"},"start_new":{"world":"present","detail":{"id":"\u001b[2J"}}}})");
+  EXPECT_EQ(run({"resolve", "1", "--outcome", "restored", "--reason", "x"}).out,
+            "resolve done: The job is resolved.\n"
+            "  observed.stop_old: world=absent\n"
+            "  observed.start_new: world=present detail={\"id\":\"\\u001b[2J\"}\n");
 }
 
 TEST_F(Request, ARefusalIsAConflictAndSaysWhy) {
@@ -70,15 +93,17 @@ TEST_F(Request, WithoutAServiceNothingIsSent) {
   const auto ran = run({"cancel", "1"});
   EXPECT_EQ(ran.exit, 8);
   EXPECT_THAT(ran.err, HasSubstr("so nothing was sent; start rebottled"));
-  EXPECT_THAT(store().pending_requests(), IsEmpty());
+  EXPECT_THAT(store().requests_pending(0, 10), IsEmpty());
 }
 
 TEST_F(Request, NoWaitRecordsItWithoutAService) {
   const auto ran = run({"cancel", "1", "--no-wait"});
   EXPECT_EQ(ran.exit, 0);
   EXPECT_EQ(ran.out, "cancel recorded\n");
-  EXPECT_EQ(ran.err, "rebottle: request 1 (cancel) is recorded; no service runs, it is answered when one starts\n");
-  ASSERT_EQ(store().pending_requests().size(), 1U);
+  EXPECT_EQ(ran.err,
+            "rebottle: request 1 (cancel) is recorded; no service runs, it is answered when one starts; `rebottle show "
+            "job:1` tells the answer\n");
+  ASSERT_EQ(store().requests_pending(0, 10).size(), 1U);
 }
 
 TEST_F(Request, AServiceThatStopsMeanwhileIsNoticed) {
@@ -103,13 +128,33 @@ TEST_F(Request, TheWaitForAnAnswerEnds) {
   EXPECT_EQ(now_ - before, 30'250);
 }
 
+TEST_F(Request, AnAnswerThatCameTooLateIsFoundWhereTheMessageSays) {
+  start_service();
+  const auto ran = run({"rollback", "1", "--timeout", "0"});
+  EXPECT_EQ(ran.exit, 124);
+  EXPECT_THAT(ran.err, HasSubstr("`rebottle show job:1` tells the answer"));
+  EXPECT_THAT(run({"show", "job:1"}).out, HasSubstr("\nRequests\n  rollback by olga, "));
+  EXPECT_THAT(run({"show", "job:1"}).out, HasSubstr(": not answered yet\n"));
+  store().answer(1, "refused", "it waits for its turn\x1b", "{}", now_);
+  EXPECT_THAT(run({"show", "job:1"}).out, HasSubstr(": refused: it waits for its turn\\x1b\n"));
+  const auto object = json::parse(run({"show", "1", "-o", "json"}).out)["requests"];
+  ASSERT_EQ(object.size(), 1U);
+  EXPECT_EQ(object[0]["outcome"], "refused");
+  EXPECT_EQ(object[0]["request_id"], 1);
+
+  const auto freeze = run({"freeze", "--all", "--reason", "disk", "--timeout", "0"});
+  EXPECT_EQ(freeze.exit, 124);
+  EXPECT_THAT(freeze.err, HasSubstr("`rebottle freezes` shows what is frozen"));
+  EXPECT_THAT(run({"undo", "docker", "dev-1", "--timeout", "0"}).err, HasSubstr("`rebottle list --bottle dev-1`"));
+}
+
 TEST_F(Request, CtrlCEndsTheWaitNotTheRequest) {
   start_service();
   on_pause_ = [] { return false; };
   const auto ran = run({"cancel", "1"});
   EXPECT_EQ(ran.exit, 130);
   EXPECT_THAT(ran.err, HasSubstr("request 1 (cancel) is recorded"));
-  EXPECT_EQ(store().pending_requests().size(), 1U);
+  EXPECT_EQ(store().requests_pending(0, 10).size(), 1U);
 }
 
 TEST_F(Request, ResolveSaysHowAndWhy) {
@@ -141,7 +186,43 @@ TEST_F(Request, FreezeDoesNotGuessItsScope) {
   EXPECT_THAT(run({"unfreeze"}).err, HasSubstr("or give --all"));
   EXPECT_EQ(run({"freeze", "docker", "--all", "--reason", "x"}).exit, 2);
   EXPECT_EQ(run({"freeze", "docker"}).exit, 2);
-  EXPECT_THAT(store().pending_requests(), IsEmpty());
+  EXPECT_THAT(store().requests_pending(0, 10), IsEmpty());
+}
+
+TEST_F(Request, AnEmptyBottleIsNotTheWholeBackend) {
+  start_service();
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"freeze", "docker", "", "--reason", "x"},
+                                                {"freeze", "", "--reason", "x"},
+                                                {"freeze", "", "--all", "--reason", "x"},
+                                                {"unfreeze", "docker", ""},
+                                                {"undo", "prop-1", ""},
+                                                {"plan", "prop-1", ""},
+                                                {"plan", "docker", "", "--image", "a:1"}}) {
+    const auto ran = run(words);
+    EXPECT_EQ(ran.exit, 2) << words[0];
+    EXPECT_THAT(ran.err, HasSubstr(" has an empty value; give one, or leave ")) << words[0];
+  }
+  EXPECT_THAT(store().requests_pending(0, 10), IsEmpty());
+}
+
+TEST_F(Request, ANumberThatIsAJobAndAnApprovalIsNotGuessed) {
+  insert({.approval_id = "1", .bottle = "dev-2"});
+  answer("done", "");
+  const auto ran = run({"cancel", "1"});
+  EXPECT_EQ(ran.exit, 5);
+  EXPECT_EQ(ran.err, "rebottle: ambiguous: job 1 (approval prop-1), approval 1 (job 2); write job:1 or approval:1\n");
+  EXPECT_THAT(seen_, IsEmpty());
+  EXPECT_EQ(run({"cancel", "job:1"}).exit, 0);
+  EXPECT_EQ(run({"cancel", "approval:1"}).exit, 0);
+  ASSERT_EQ(seen_.size(), 2U);
+  EXPECT_EQ(seen_[0].job_id, 1);
+  EXPECT_EQ(seen_[1].job_id, 2);
+  EXPECT_EQ(run({"show", "approval:prop-1", "-o", "name"}).out, "1\n");
+  EXPECT_EQ(run({"show", "job:prop-1"}).exit, 3);
+  EXPECT_EQ(run({"show", "approval:2"}).exit, 3);
+  // A number that names the same job both ways is not ambiguous.
+  insert({.approval_id = "3", .bottle = "dev-3"});
+  EXPECT_EQ(run({"show", "3", "-o", "name"}).out, "3\n");
 }
 
 constexpr auto possible = R"({"possible":true,"reason_code":"","message":"","detail":{},

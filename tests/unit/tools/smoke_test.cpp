@@ -136,6 +136,19 @@ TEST_F(Smoke, CtrlCEndsAWaitWith130) {
   EXPECT_THAT(read_from(err.ends[0]), HasSubstr("interrupted"));
 }
 
+TEST_F(Smoke, AFollowerEndsWhenNobodyReadsItAnyMore) {
+  const auto job = std::to_string(insert({.approval_id = "prop-1"}));
+  Pipe out;
+  Pipe err;
+  Process process({"--db", database().string(), "watch", job, "-o", "jsonl", "--timeout", "60s"}, out.ends[1],
+                  err.ends[1]);
+  out.close_writer();
+  err.close_writer();
+  read_from(out.ends[0], "enqueued");
+  out.close_reader();
+  EXPECT_EQ(process.wait(), 1000 + SIGPIPE);
+}
+
 TEST_F(Smoke, ACommitOfAnotherProcessIsSeenAtOnce) {
   // A busy machine may delay one of them; all of them are late only if the commit goes unnoticed until the slow tick.
   auto fastest = steady_clock::duration::max();

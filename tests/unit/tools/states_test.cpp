@@ -116,6 +116,14 @@ TEST_F(States, TheDocsEmbedWhatTheProgramPrints) {
       << "put the output of `rebottle states --markdown` between the two marks of docs/state-machine.md";
 }
 
+// As the service does it: tests/unit/worker/engine/requests_test.cpp retries ended jobs.
+TEST_F(States, EveryEndCanBeRetried) {
+  for (const auto& row : statemachine::state_rows) {
+    if (!statemachine::is_final(row.state)) continue;
+    EXPECT_THAT(std::string(row.operator_), HasSubstr("retry (a new job)"));
+  }
+}
+
 TEST_F(States, TableAndNames) {
   expect_golden("states.txt", run_bare({"states"}).out);
   EXPECT_THAT(run_bare({"states", "-o", "name"}).out, HasSubstr("needs_attention\n"));

@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tools/json_text.hpp"
@@ -70,6 +71,17 @@ TEST(JsonText, SummarisesObjectsAndKeepsOtherText) {
   EXPECT_EQ(json_summary("{}"), "");
   EXPECT_EQ(json_summary("no json"), "no json");
   EXPECT_EQ(json_summary("[1,2]"), "[1,2]");
+}
+
+TEST(JsonText, GivesWhatIsNestedLinesOfItsOwn) {
+  using testing::ElementsAre;
+  EXPECT_THAT(json_lines("{}"), ElementsAre());
+  EXPECT_THAT(json_lines("no json"), ElementsAre("no json"));
+  EXPECT_THAT(json_lines(R"({"job_id":2})"), ElementsAre("job_id=2"));
+  EXPECT_THAT(json_lines(R"({"cause":{"message":"m","detail":{}},"step":"stop","none":{}})"),
+              ElementsAre("step=stop", "cause: message=m"));
+  EXPECT_THAT(json_lines(R"({"observed":{"a":{"world":"absent"},"b":{"world":"present"}}})"),
+              ElementsAre("observed.a: world=absent", "observed.b: world=present"));
 }
 
 }  // namespace

@@ -14,9 +14,10 @@ using testing::StartsWith;
 
 class Usage : public CliTest {};
 
-const std::vector<std::string> verbs{"enqueue",  "plan",    "list",     "show",    "history", "watch",    "wait",
-                                     "cancel",   "retry",   "rollback", "resolve", "freeze",  "unfreeze", "supports",
-                                     "backends", "bottles", "states",   "migrate", "version"};
+const std::vector<std::string> verbs{"enqueue",  "plan",     "list",     "show",     "history", "watch",
+                                     "wait",     "cancel",   "retry",    "rollback", "resolve", "freeze",
+                                     "unfreeze", "supports", "backends", "bottles",  "freezes", "states",
+                                     "migrate",  "version",  "log",      "undo"};
 
 TEST(ErrcTable, HasTheCodesOfTheDesign) {
   const std::map<Errc, int> expected{{Errc::failure, 1},         {Errc::usage, 2},      {Errc::not_found, 3},
@@ -69,6 +70,18 @@ TEST_F(Usage, UnknownOptionNamesTheNearest) {
   EXPECT_THAT(run_bare({"states", "--dbb", "x"}).err, HasSubstr("did you mean `--db`?"));
 }
 
+TEST_F(Usage, AnOptionBeforeItsVerbIsToldItsPlace) {
+  const auto ran = run_bare({"--limit", "3", "list"});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_EQ(ran.err, "rebottle: --limit belongs to the verb; write `rebottle list --limit …`\n");
+}
+
+TEST_F(Usage, AfterTwoDashesNothingIsAnOption) {
+  const auto ran = run_bare({"enqueue", "null", "--", "-x", "--image", "a"});
+  EXPECT_EQ(ran.exit, 2);
+  EXPECT_THAT(ran.err, StartsWith("rebottle: unexpected argument --image; "));
+}
+
 TEST_F(Usage, UnknownWordNamesTheNearest) {
   EXPECT_THAT(run_bare({"states", "-o", "jsno"}).err, HasSubstr("unknown value jsno; did you mean `json`?"));
   EXPECT_THAT(run_bare({"states", "--color", "red"}).err, HasSubstr("known are: auto, always, never"));
@@ -92,6 +105,9 @@ TEST_F(Usage, AnEmptyValueDoesNotEatTheNextArgument) {
   const auto ran = run_bare({"enqueue", "docker", "dev-1", "--justification=", "--wait"});
   EXPECT_EQ(ran.exit, 2);
   EXPECT_THAT(ran.err, HasSubstr("--justification has an empty value"));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--db", "", "list"}, {"list", "--bottle", ""}, {"wait", "1", "--for", ""}})
+    EXPECT_THAT(run_bare(words).err, HasSubstr(" has an empty value; "));
 }
 
 TEST_F(Usage, HostileArgumentsAreEscapedInErrors) {

@@ -11,6 +11,7 @@
 #include "worker/backends/docker/container_check.hpp"
 #include "worker/backends/docker/dockerfile.hpp"
 #include "worker/backends/docker/image_file.hpp"
+#include "worker/backends/docker/images.hpp"
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"
 
@@ -19,12 +20,6 @@ namespace {
 
 constexpr std::int64_t spare_bytes = std::int64_t{64} << 20;
 constexpr std::size_t short_id_min = 12;
-
-std::string joined(const std::vector<std::string>& items) {
-  std::string out;
-  for (const auto& item : items) out += (out.empty() ? "" : "; ") + item;
-  return out;
-}
 
 // The image's id or one of its registry digests.
 bool image_matches(const json& image, const std::string& digest) {
@@ -55,23 +50,6 @@ Performed judge_expectation(const schema::Args& args, const Target& target) {
                            {{"diff", diff}});
 }
 
-Performed unsupported_change(const std::vector<std::string>& problems) {
-  return Performed::failed(Outcome::unsupported, "change_unsupported", joined(problems) + ".",
-                           {{"problems", problems}});
-}
-
-Performed images_absent(const std::vector<std::string>& absent) {
-  return Performed::failed(Outcome::permanent, "image_absent",
-                           "Not on this engine, and pulling is off (pull = false): " + joined(absent) + ".",
-                           {{"images", absent}});
-}
-
-std::vector<std::string> onbuild_of(const Engine& engine, const json& image) {
-  std::vector<std::string> out;
-  for (const auto& line : at(image, "Config", "OnBuild")) out.push_back(text(line));
-  return onbuild_problems(out, builder_of(engine.config));
-}
-
 Performed judge_free(const Engine& engine, std::int64_t needed, std::string_view what) {
   struct statvfs space {};
   const auto directory = engine.config.snapshot_dir.string();
@@ -84,21 +62,6 @@ Performed judge_free(const Engine& engine, std::int64_t needed, std::string_view
                            "Too little space for " + std::string(what) + " in " + directory + ": " +
                                std::to_string(free) + " bytes free, " + std::to_string(needed) + " needed.",
                            {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
-}
-
-// "busybox:1": which registry's that is, Podman's builder and its API may decide differently.
-std::vector<std::string> judge_references(const Engine& engine, const std::vector<std::string>& references) {
-  std::vector<std::string> problems;
-  if (!engine.dialect().needs_whole_references) return problems;
-  for (const auto& reference : references) {
-    const auto first = reference.substr(0, reference.find('/'));
-    const bool whole =
-        first.size() < reference.size() && (first == "localhost" || first.find_first_of(".:") != std::string::npos);
-    if (!whole)
-      problems.push_back("the image " + reference + ": write it with its registry, as docker.io/library/" + reference +
-                         " or localhost/" + reference);
-  }
-  return problems;
 }
 
 awaitable<Performed> judge_change(Engine& engine, const JobView& job, const Target& target) {
@@ -118,13 +81,8 @@ awaitable<Performed> judge_change(Engine& engine, const JobView& job, const Targ
     if (!problems.empty()) co_return unsupported_change(problems);
     references = prepared.images;
   }
-  const auto short_names = judge_references(engine, references);
-  if (!short_names.empty()) co_return unsupported_change(short_names);
-  const auto images = co_await judge_images(engine, references);
-  if (images.failed) co_return failure(images.unclear.reply, "inspect the images that the change needs");
-  if (job.builds() && !images.problems.empty()) co_return unsupported_change(images.problems);
-  if (!images.absent.empty() && !engine.config.pull) co_return images_absent(images.absent);
-  co_return Performed::done();
+  auto judged = co_await judge_needed(engine, std::move(references), job.builds());
+  co_return judged;
 }
 
 awaitable<Performed> judge_space(Engine& engine, const JobView& job, const Target& target, std::size_t path_count) {
@@ -260,42 +218,43 @@ KeptPaths judge_paths(const std::vector<std::string>& paths, const json& contain
   return out;
 }
 
-awaitable<BaseImages> judge_images(Engine& engine, std::vector<std::string> references) {
-  BaseImages out;
-  for (const auto& reference : references) {
-    auto seen = co_await see_image(engine, reference);
-    if (seen.here()) {
-      std::ranges::move(onbuild_of(engine, seen.doc), std::back_inserter(out.problems));
-    } else if (seen.gone() || seen.reply.is(400)) {  // 400: no valid reference
-      out.absent.push_back(reference);
-    } else {
-      out.unclear = std::move(seen);
-      out.failed = true;
-      co_return out;
-    }
-  }
-  co_return out;
-}
+namespace {
 
-awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction /*direction*/) {
-  auto found = co_await find_target(engine, job);
-  if (found.refusal.outcome != Outcome::done) co_return found.refusal;
+awaitable<Performed> judge_job(Engine& engine, const JobView& job, const TargetFound& found, KeptPaths& paths) {
   const auto expected = judge_expectation(job.context.args, found.target);
   if (expected.outcome != Outcome::done) co_return expected;
   const auto possible = co_await judge_change(engine, job, found.target);
   if (possible.outcome != Outcome::done) co_return possible;
-  const auto paths = judge_paths(job.context.args.snapshot.paths, found.target.container);
+  paths = judge_paths(job.context.args.snapshot.paths, found.target.container);
   if (!paths.problems.empty())
     co_return Performed::failed(Outcome::unsupported, "snapshot_path_unsupported", joined(paths.problems) + ".",
                                 {{"problems", paths.problems}});
   const auto path_count = paths.kept.size();
-  const auto space = co_await judge_space(engine, job, found.target, path_count);
-  if (space.outcome != Outcome::done) co_return space;
+  auto space = co_await judge_space(engine, job, found.target, path_count);
+  co_return space;
+}
+
+}  // namespace
+
+awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction /*direction*/) {
+  auto found = co_await find_target(engine, job);
+  if (found.refusal.outcome != Outcome::done) co_return found.refusal;
+  KeptPaths paths;
+  auto judged = job.undoes() ? judge_undo(engine, job, found) : judge_job(engine, job, found, paths);
+  const auto possible = co_await std::move(judged);
+  if (possible.outcome != Outcome::done) co_return possible;
 
   const auto current = co_await see_image(engine, job.names.tag_current);
   if (current.unclear()) co_return failure(current.reply, "inspect the image " + job.names.tag_current);
   json current_id = current.here() ? at(current.doc, "Id") : json();
-  co_return Performed::done(baseline_of_bottle(job, found, paths, current_id));
+  auto baseline = baseline_of_bottle(job, found, paths, current_id);
+  // What is to be written may depend on what the baseline says of the image.
+  auto known = job.context;
+  known.facts[std::string(effect::admit)] = baseline;
+  const auto override_now = judge_override(engine, JobView(engine.config, known));
+  if (override_now.outcome != Outcome::done) co_return override_now;
+  if (!override_now.result.empty()) baseline["override"] = override_now.result;
+  co_return Performed::done(std::move(baseline));
 }
 
 awaitable<Observed> observe_recorded_admit(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {

@@ -30,6 +30,11 @@ struct TargetFound {
 };
 [[nodiscard]] awaitable<TargetFound> find_target(Engine& engine, const JobView& job);
 
+// For an undo: whether what the undone job replaced is all there, parked as it was, and what it put in is in place.
+[[nodiscard]] awaitable<Performed> judge_undo(Engine& engine, const JobView& job, const TargetFound& found);
+// Whether the Dockerfile of this job has a place to be written to; result: {path, before_sha256, wanted_sha256}, empty
+// where none is configured, or nothing is to be written.
+[[nodiscard]] Performed judge_override(const Engine& engine, const JobView& job);
 // Whether a container is there that find_target would find by the bottle's name; false if the engine does not say.
 [[nodiscard]] awaitable<bool> has_container(Engine& engine, std::string bottle);
 
@@ -40,14 +45,5 @@ struct KeptPaths {
   std::vector<std::string> problems;
 };
 [[nodiscard]] KeptPaths judge_paths(const std::vector<std::string>& paths, const json& container);
-
-// The images that a Dockerfile needs and the engine does not have; problems of those that it has (ONBUILD).
-struct BaseImages {
-  std::vector<std::string> absent;
-  std::vector<std::string> problems;
-  Seen unclear;  // set when an image could not be asked for
-  bool failed = false;
-};
-[[nodiscard]] awaitable<BaseImages> judge_images(Engine& engine, std::vector<std::string> references);
 
 }  // namespace rebottle::worker::docker

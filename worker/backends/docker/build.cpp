@@ -2,13 +2,13 @@
 // asked for. Not here: what is built.
 #include "worker/backends/docker/build.hpp"
 
+#include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
-#include "worker/backends/docker/admission.hpp"
 #include "worker/backends/docker/archive.hpp"
-#include "worker/backends/docker/build_progress.hpp"
-#include "worker/backends/docker/dockerfile.hpp"
+#include "worker/backends/docker/names.hpp"
 #include "worker/backends/docker/registry_auth.hpp"
 #include "worker/backends/docker/text.hpp"
 
@@ -17,16 +17,14 @@ namespace {
 
 constexpr std::size_t output_kept = 8000;
 
-std::string build_target(const Engine& engine, const JobView& job) {
-  auto labels = labels_of(job.context, effect::build_image);
-  labels[std::string(label::change)] = job.context.args.change_sha256;
+std::string build_target(const Engine& engine, const Build& wanted) {
   const auto& config = engine.config;
   const bool classic = builder_of(config) == Builder::classic;
   std::string target = "/build?pull=0&rm=1&forcerm=1&dockerfile=Dockerfile";
   target += classic ? "&version=1" : "&version=2";
-  target += "&t=" + percent_encode(job.names.tag_job);
+  target += "&t=" + percent_encode(wanted.tag);
   target += engine.dialect().build_network(config.build_network);
-  target += "&labels=" + percent_encode(labels.dump());
+  target += "&labels=" + percent_encode(wanted.labels.dump());
   if (config.build_memory_mib > 0) {
     const auto bytes = std::to_string(std::int64_t{config.build_memory_mib} << 20);
     target += "&memory=" + bytes + "&memswap=" + bytes;
@@ -72,23 +70,34 @@ Performed build_refused(const Reply& reply, const Dockerfile& dockerfile, const 
                            {{"error", error}, {"status", reply.status}});
 }
 
+// The registry wants other credentials: asking again gets the same answer.
+bool is_denial(std::string_view message) {
+  constexpr std::array signs = {"no basic auth credentials", "unauthorized", "denied", "forbidden",
+                                "invalid username/password", "http 401"};
+  const auto said = lower_case(message);
+  return std::ranges::any_of(signs, [&](const char* sign) { return said.find(sign) != std::string::npos; });
+}
+
 // Someone has removed an image that the builder was about to go on from, be it by a prune or with the last tag of
 // another job: the next build begins without it.
 bool lost_its_parent(const Performed& failed) {
   return failed.message.find("unknown parent image ID") != std::string::npos;
 }
 
-awaitable<Performed> fetch_missing(Engine& engine, const JobView& job, std::vector<std::string> references) {
-  const auto images = co_await judge_images(engine, std::move(references));
-  if (images.failed) co_return failure(images.unclear.reply, "inspect the base images");
-  for (const auto& reference : images.absent) {
-    if (!engine.config.pull)
-      co_return Performed::failed(Outcome::permanent, "image_absent", "The image " + reference + " is not there.",
-                                  {{"images", images.absent}});
-    const auto pulled = co_await pull(engine, job, reference);
-    if (pulled.outcome != Outcome::done) co_return pulled;
-  }
-  co_return Performed::done();
+// A call whose answer is a stream of lines with the failure inside.
+struct Told {
+  Reply reply;
+  ProgressReader progress;
+};
+awaitable<Told> listen(Engine& engine, Call call, Print print) {
+  ProgressReader progress(output_kept, std::move(print));
+  Sink sink = [&progress](std::string_view piece) {
+    progress.feed(piece);
+    return true;
+  };
+  auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
+  progress.finish();
+  co_return Told{std::move(reply), std::move(progress)};
 }
 
 }  // namespace
@@ -97,43 +106,36 @@ Builder builder_of(const DockerConfig& config) {
   return config.builder == "buildkit" ? Builder::buildkit : Builder::classic;
 }
 
-std::string build_mark(const JobContext& job) {
-  return job.job_key.substr(0, job.job_key.rfind('-')) + "-" + job.args.change_sha256.substr(0, 32);
+std::string build_mark(const JobContext& job, std::string_view owner) {
+  auto mark = job.job_key.substr(0, job.job_key.rfind('-')) + "-";
+  if (!owner.empty()) mark.append(owner).append("-");
+  return mark + job.args.change_sha256.substr(0, 32);
 }
 
-awaitable<Performed> build(Engine& engine, const JobView& job) {
-  const auto builder = builder_of(engine.config);
-  auto prepared = prepare_dockerfile(job.dockerfile(), job.names.tag_previous, builder);
-  const auto fetched = co_await fetch_missing(engine, job, prepared.images);
-  if (fetched.outcome != Outcome::done) co_return fetched;
-  const int timeout_s = job.context.args.limits.build_timeout_s.value_or(engine.config.build_timeout_s);
+awaitable<Performed> build(Engine& engine, Build wanted, Print print) {
   ArchiveEntry file;
   file.path = "Dockerfile";
-  file.content = prepared.text;
-  if (builder == Builder::classic)
-    file.content = with_first_instruction(prepared, "LABEL " + std::string(label::build) + "=" +
-                                                        build_mark(job.context) + " " + std::string(label::job) + "=");
+  file.content = wanted.dockerfile.text;
+  if (builder_of(engine.config) == Builder::classic)
+    file.content = with_first_instruction(wanted.dockerfile, "LABEL " + std::string(label::build) + "=" + wanted.mark +
+                                                                 " " + std::string(label::job) + "=");
   Call call;
   call.method = "POST";
-  call.target = build_target(engine, job);
+  call.target = build_target(engine, wanted);
   call.content_type = "application/x-tar";
   call.body = make_archive({file});
-  call.deadline = std::chrono::seconds(timeout_s);
-  ProgressReader progress(output_kept, job.context.print);
-  Sink sink = [&progress](std::string_view piece) {
-    progress.feed(piece);
-    return true;
-  };
-  const BuildUnderWay under_way(engine, build_mark(job.context));
-  const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
-  progress.finish();
+  call.deadline = std::chrono::seconds(wanted.timeout_s);
+  const BuildUnderWay under_way(engine, wanted.mark);
+  const auto told = co_await listen(engine, std::move(call), std::move(print));
+  const auto& [reply, progress] = told;
   if (!progress.failed() && reply.succeeded()) co_return Performed::done();
-  auto out = progress.failed() ? build_failed(progress) : build_refused(reply, prepared, progress, timeout_s);
+  auto out =
+      progress.failed() ? build_failed(progress) : build_refused(reply, wanted.dockerfile, progress, wanted.timeout_s);
   if (lost_its_parent(out)) out.outcome = Outcome::transient;
   co_return out;
 }
 
-awaitable<Performed> pull(Engine& engine, const JobView& job, std::string reference) {
+awaitable<Performed> pull(Engine& engine, std::string reference, Print print) {
   const auto auth = registry_auth(engine.config.registry_auth_file, reference);
   if (!auth.problem.empty())
     co_return Performed::failed(Outcome::permanent, "registry_auth_unusable",
@@ -149,36 +151,28 @@ awaitable<Performed> pull(Engine& engine, const JobView& job, std::string refere
   if (!tagged && !digest) call.target += "&tag=latest";
   if (!auth.header.empty()) call.headers.emplace_back("X-Registry-Auth", auth.header);
   call.deadline = std::chrono::seconds(engine.config.build_timeout_s);
-  ProgressReader progress(output_kept, job.context.print);
-  Sink sink = [&progress](std::string_view piece) {
-    progress.feed(piece);
-    return true;
-  };
-  const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
-  progress.finish();
-  if (progress.failed() || reply.is(404))
-    co_return Performed::failed(
-        Outcome::permanent, "pull_failed",
-        "Cannot pull " + reference + ": " + (progress.failed() ? progress.error() : reply.message()),
-        {{"images", {reference}}});
+  const auto told = co_await listen(engine, std::move(call), std::move(print));
+  const auto& [reply, progress] = told;
+  if (progress.failed() || reply.is(404) || reply.is(500)) {
+    const auto why = progress.failed() ? progress.error() : reply.message();
+    // 500 is the engine's word for whatever a registry said, or did not say in time.
+    const bool again = reply.is(500) && !is_denial(why);
+    co_return Performed::failed(again ? Outcome::transient : Outcome::permanent, "pull_failed",
+                                "Cannot pull " + reference + ": " + why, {{"images", {reference}}});
+  }
   if (!reply.succeeded()) co_return failure(reply, "pull " + reference);
   co_return Performed::done();
 }
 
-awaitable<Performed> load(Engine& engine, const JobView& job, std::filesystem::path archive) {
+awaitable<Performed> load(Engine& engine, std::filesystem::path archive, Print print) {
   Call call;
   call.method = "POST";
   call.target = "/images/load?quiet=1";
   call.content_type = "application/x-tar";
   call.body_file = std::move(archive);
   call.deadline = std::chrono::seconds(engine.config.build_timeout_s);
-  ProgressReader progress(output_kept, job.context.print);
-  Sink sink = [&progress](std::string_view piece) {
-    progress.feed(piece);
-    return true;
-  };
-  const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
-  progress.finish();
+  const auto told = co_await listen(engine, std::move(call), std::move(print));
+  const auto& [reply, progress] = told;
   const bool refused = reply.is(400) || reply.is(500);
   if (progress.failed() || refused)
     co_return Performed::failed(Outcome::permanent, "image_file_invalid",

@@ -124,6 +124,21 @@ awaitable<Performed> connect(Engine& engine, const JobView& job, json network) {
   co_return Performed::done();
 }
 
+// A container whose maker died, or lost the answer, before it was compared with the old one.
+awaitable<Observed> compare_again(Engine& engine, const JobView& job, std::string id) {
+  CarryOver carried;
+  json old_container;
+  auto judged = co_await carry_now(engine, job, carried, old_container);
+  if (judged.outcome == Outcome::done) {
+    auto compared =
+        co_await judge_result(engine, job, std::move(id), std::move(old_container), std::move(carried.body));
+    judged = std::move(compared);
+  }
+  if (judged.outcome == Outcome::done) co_return Observed{World::present, judged.result, {}};
+  const bool certain = judged.outcome == Outcome::permanent || judged.outcome == Outcome::stale;
+  co_return seen_as(certain ? World::foreign : World::unknown, judged.message);
+}
+
 }  // namespace
 
 bool overtaken(const json& labels, const JobView& job) {
@@ -143,6 +158,15 @@ awaitable<OwnContainer> see_new(Engine& engine, const JobView& job) {
     out.wrong = Performed::failed(Outcome::permanent, "container_gone", "The changed container is not there any more.",
                                   {{"container", name}, {"container_id", job.new_id()}});
   if (!out.seen.here()) co_return out;
+  if (job.undoes()) {
+    // What is put back is the user's own, known by its id alone, and by one of the two names that it may have now.
+    const auto now = container_name(out.seen.doc);
+    if (now == name || now == job.names.container) co_return out;
+    out.wrong = Performed::failed(Outcome::permanent, "not_ours", "The old container is called " + now + " now.",
+                                  {{"container", now}, {"parked_as", name}});
+    out.seen.sight = Sight::gone;
+    co_return out;
+  }
   const json& labels = at(out.seen.doc, "Config", "Labels");
   if (overtaken(labels, job)) {
     out.wrong = Performed::failed(Outcome::unknown, "fence_lost", "Another worker has taken this job over.",
@@ -170,7 +194,13 @@ awaitable<Observed> observe_create_new(Engine& engine, const JobView& job, Direc
     const auto id = ids.front();
     const auto seen = co_await see_container(engine, id);
     if (seen.unclear()) co_return unclear(seen);
-    if (seen.here()) co_return judge_created(job, seen.doc);
+    if (seen.here()) {
+      auto judged = judge_created(job, seen.doc);
+      const bool compared = !job.own_fact(effect::create_new).empty();
+      if (judged.world != World::present || compared) co_return judged;
+      auto now = co_await compare_again(engine, job, id);
+      co_return now;
+    }
   }
   const auto in_the_way = co_await see_container_named(engine, job.names.created);
   if (in_the_way.unclear()) co_return unclear(in_the_way);

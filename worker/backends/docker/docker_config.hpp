@@ -29,6 +29,10 @@ struct DockerConfig {
   bool pull = false;                               // may FROM and `image` be fetched from a registry
   std::vector<std::filesystem::path> import_dirs;  // where image files may lie
   std::filesystem::path registry_auth_file;        // in the format of Docker's config.json; empty: none
+  // What a change replaced is kept for so long, and can be put back by an undo.
+  int keep_old_s = 0;
+  // Where the approved Dockerfile is written after success, {bottle} standing for the slug; empty: nowhere.
+  std::string override_dockerfile;
   int build_timeout_s = 900;
   int stop_timeout_s = 30;                                  // where neither the job nor the container says
   int stable_s = 3;                                         // the changed bottle must run that long without a restart

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "worker/backends/docker/docker_backend.hpp"
+#include "worker/backends/docker/image_builder.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
@@ -13,7 +14,7 @@ std::string classic_or_buildkit(const std::string& word) {
   return word == "classic" || word == "buildkit" ? "" : "must be classic or buildkit";
 }
 
-class DockerModule final : public BackendModule {
+class DockerModule final : public BuilderModule {
  public:
   DockerModule(std::string name, DockerConfig defaults) : name_(std::move(name)), config_(std::move(defaults)) {}
 
@@ -39,11 +40,20 @@ class DockerModule final : public BackendModule {
     made.snapshot_dir = private_dir;
     return make_docker_backend(executor, std::move(made), name_);
   }
+  [[nodiscard]] std::unique_ptr<ImageBuilder> make_builder(const boost::asio::any_io_executor& executor,
+                                                           std::string_view owner) const override {
+    return make_image_builder(executor, config_, name_, std::string(owner));
+  }
 
  private:
   std::string name_;
   DockerConfig config_;
 };
+
+std::string absolute_for_bottle(const std::string& path) {
+  if (path.empty()) return {};
+  return path.starts_with('/') ? config::holds_bottle(path) : "must be an absolute path";
+}
 
 }  // namespace
 
@@ -63,6 +73,8 @@ config::Keys keys_of(DockerConfig& to) {
       yes_or_no("pull", to.pull),
       absolute_path("registry_auth_file", to.registry_auth_file),
       absolute_paths("import_dirs", to.import_dirs),
+      whole("keep_old_s", to.keep_old_s, 0, 365 * day_s),
+      text("override_dockerfile", to.override_dockerfile, absolute_for_bottle),
       whole("build_timeout_s", to.build_timeout_s, 1, day_s),
       whole("stop_timeout_s", to.stop_timeout_s, 0, 3600),
       whole("stable_s", to.stable_s, 0, 3600),
@@ -72,7 +84,7 @@ config::Keys keys_of(DockerConfig& to) {
   };
 }
 
-std::unique_ptr<BackendModule> docker_module(std::string name, DockerConfig defaults) {
+std::unique_ptr<BuilderModule> docker_module(std::string name, DockerConfig defaults) {
   return std::make_unique<DockerModule>(std::move(name), std::move(defaults));
 }
 

@@ -10,8 +10,9 @@
 namespace rebottle::worker::docker {
 
 struct Dockerfile {
-  std::string text;                   // ready for the builder
+  std::string text;                   // ready for the builder: an instruction a line, no comments
   std::vector<std::string> images;    // references that must be there: FROM and COPY --from, "current" excluded
+  bool uses_current = false;          // FROM or COPY --from the present image
   std::vector<std::size_t> stages;    // the last line of each FROM, from 0
   std::vector<std::string> problems;  // what is refused, each with its line and the way out; empty: fine
 };
@@ -21,7 +22,8 @@ enum class Builder : std::uint8_t {
   buildkit,  // knows RUN --mount, too
 };
 
-// `current` is the reference that stands for the present image. Only what all builders read alike is accepted.
+// `current` is the reference that stands for the present image. Only known instructions, and only what all builders
+// read alike, are accepted.
 [[nodiscard]] Dockerfile prepare_dockerfile(std::string_view text, std::string_view current,
                                             Builder builder = Builder::classic);
 

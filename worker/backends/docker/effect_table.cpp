@@ -14,8 +14,10 @@ bool always(const JobView& /*job*/) { return true; }
 bool builds(const JobView& job) { return job.builds(); }
 bool updates_policy(const JobView& job) { return dialect_of(job.engine()).updates_policy; }
 bool imports(const JobView& job) { return job.imports(); }
-bool resolves(const JobView& job) { return !job.builds() && !job.imports(); }
-bool keeps_paths(const JobView& job) { return !job.context.args.snapshot.paths.empty(); }
+bool resolves(const JobView& job) { return job.resolves(); }
+bool makes(const JobView& job) { return !job.undoes(); }
+bool overrides(const JobView& job) { return !at(job.baseline(), "override").is_null(); }
+bool keeps_paths(const JobView& job) { return makes(job) && !job.context.args.snapshot.paths.empty(); }
 bool restores_paths(const JobView& job) { return keeps_paths(job) && job.context.args.snapshot.restore; }
 
 std::string container(const JobView& job) {
@@ -50,11 +52,21 @@ std::string what_park(const JobView& job) { return "rename " + container(job) + 
 std::string what_take(const JobView& job) { return "rename " + job.names.created + " to " + container(job); }
 std::string what_restore(const JobView& job) { return "put the kept paths into the changed " + container(job); }
 std::string what_start(const JobView& job) {
+  if (job.undoes())
+    return (job.is_started() ? "start " : "leave stopped ") + container(job) + ", as it was before the change";
   if (!job.is_started()) return "leave the recreated " + container(job) + " stopped, as it was";
   return (job.is_agent() ? "start the changed " : "start the recreated ") + container(job);
 }
-std::string what_verify(const JobView& job) { return "verify the changed " + container(job); }
-std::string what_tag(const JobView& job) { return "tag its image " + job.names.tag_current; }
+std::string what_verify(const JobView& job) {
+  return "verify the " + std::string(job.undoes() ? "old " : "changed ") + container(job);
+}
+std::string what_override(const JobView& job) {
+  const auto path = text(at(at(job.baseline(), "override"), "path"));
+  return (job.undoes() ? "put back what was before in " : "write the Dockerfile to ") + path;
+}
+std::string what_tag(const JobView& job) {
+  return job.undoes() ? "put the tag " + job.names.tag_current + " back" : "tag its image " + job.names.tag_current;
+}
 std::string what_verify_old(const JobView& job) { return "prove that " + container(job) + " is as it was"; }
 
 constexpr bool yes = true;
@@ -68,8 +80,8 @@ constexpr auto rows = std::to_array<EffectRow>({
     {effect::build_image,      State::prepare,  Scope::agent,       yes,    no,  yes,      no,    no,   builds,         what_build,      observe_build_image,         perform_build_image},
     {effect::import_image,     State::prepare,  Scope::agent,       yes,    no,  yes,      no,    no,   imports,        what_import,     observe_import_image,        perform_import_image},
     {effect::resolve_image,    State::prepare,  Scope::agent,       no,     no,  yes,      no,    no,   resolves,       what_resolve,    observe_resolve_image,       perform_resolve_image},
-    {effect::create_new,       State::prepare,  Scope::owner_first, yes,    no,  no,       no,    no,   always,         what_create,     observe_create_new,          perform_create_new},
-    {effect::connect_networks, State::prepare,  Scope::owner_first, yes,    no,  no,       no,    no,   always,         what_connect,    observe_connect_networks,    perform_connect_networks},
+    {effect::create_new,       State::prepare,  Scope::owner_first, yes,    no,  no,       no,    no,   makes,          what_create,     observe_create_new,          perform_create_new},
+    {effect::connect_networks, State::prepare,  Scope::owner_first, yes,    no,  no,       no,    no,   makes,          what_connect,    observe_connect_networks,    perform_connect_networks},
 
     {effect::record,           State::snapshot, Scope::agent,       no,     no,  no,       no,    no,   always,         what_record,     observe_record,              perform_record},
 
@@ -84,6 +96,7 @@ constexpr auto rows = std::to_array<EffectRow>({
     {effect::start_new,        State::restart,  Scope::owner_first, yes,    yes, no,       no,    yes,  always,         what_start,      observe_start_new,           perform_start_new},
 
     {effect::verify_new,       State::verify,   Scope::agent,       no,     no,  yes,      no,    no,   always,         what_verify,     observe_recorded_verify_new, perform_verify_new},
+    {effect::write_override,   State::verify,   Scope::agent,       yes,    yes, no,       no,    no,   overrides,      what_override,   observe_write_override,      perform_write_override},
     {effect::tag_current,      State::verify,   Scope::agent,       yes,    yes, no,       no,    no,   always,         what_tag,        observe_tag_current,         perform_tag_current},
 
     {effect::verify_old,       State::rollback, Scope::agent,       no,     no,  no,       no,    no,   always,         what_verify_old, observe_recorded_verify_old, perform_verify_old},

@@ -25,6 +25,7 @@ struct Engine {
   EngineClient client;
   std::multiset<std::string> builds_under_way{};  // their marks
   boost::asio::thread_pool disk{1};               // for fsync, which would hold the logic thread up
+  boost::asio::thread_pool reading{1};            // for images: no bottle that is down waits behind one
 
   [[nodiscard]] const Dialect& dialect() const { return dialect_of(config.engine); }
 };

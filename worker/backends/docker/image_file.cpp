@@ -2,23 +2,23 @@
 // in the file's own can name an image. Not here: what the layers hold; that is as trusted as the approval.
 #include "worker/backends/docker/image_file.hpp"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <map>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "worker/backends/docker/files.hpp"
 #include "worker/backends/docker/text.hpp"
+#include "worker/backends/sha256.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
@@ -27,30 +27,6 @@ constexpr std::size_t piece_bytes = std::size_t{256} << 10;
 constexpr std::size_t manifest_bytes_max = std::size_t{1} << 20;
 constexpr std::size_t name_bytes_max = 255;
 constexpr int entries_max = 10'000;
-
-class Sha256 {
- public:
-  Sha256() { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
-  void add(const void* bytes, std::size_t size) { EVP_DigestUpdate(context_.get(), bytes, size); }
-  [[nodiscard]] std::string hex() {
-    static constexpr std::string_view digits = "0123456789abcdef";
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned int size = 0;
-    EVP_DigestFinal_ex(context_.get(), digest.data(), &size);
-    std::string out;
-    for (unsigned int i = 0; i < size; ++i) {
-      out += digits[digest[i] >> 4U];
-      out += digits[digest[i] & 15U];
-    }
-    return out;
-  }
-
- private:
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  std::unique_ptr<EVP_MD_CTX, Free> context_{EVP_MD_CTX_new()};
-};
 
 struct ArchiveProblem : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -107,7 +83,7 @@ struct FreeEntry {
 
 class Copier {
  public:
-  Copier(const ImageFile& from, FileWriter& to) : source_(from.descriptor()), to_(to) {
+  Copier(const ImageFile& from, FileWriter& to) : source_(from.descriptor()), left_(from.size()), to_(to) {
     archive_read_support_format_tar(reader_.get());
     archive_write_set_format_pax_restricted(writer_.get());
     if (archive_read_open(reader_.get(), &source_, nullptr, read_source, nullptr) != ARCHIVE_OK)
@@ -116,7 +92,7 @@ class Copier {
       throw DiskProblem(to_.error());
   }
 
-  ImageArchive run(std::string_view tag) {
+  ImageArchive run(std::string_view tag, std::string_view config_id) {
     ImageArchive out;
     archive_entry* entry = nullptr;
     int code = ARCHIVE_OK;
@@ -128,7 +104,7 @@ class Copier {
     if (code != ARCHIVE_EOF) throw ArchiveProblem("it cannot be read as a tar archive: " + reason());
     source_.drain();
     out.sha256 = source_.hex();
-    out.config_sha256 = finish(tag);
+    out.config_sha256 = finish(tag, config_id);
     return out;
   }
 
@@ -184,9 +160,20 @@ class Copier {
     const auto* const text = archive_error_string(writer_.get());
     throw ArchiveProblem(text == nullptr ? "an entry cannot be copied" : shortened(clean_text(text), 200));
   }
-  void link(const std::string& name, const char* target) { header(name, AE_IFLNK, 0, target == nullptr ? "" : target); }
+  void link(const std::string& name, const char* target) {
+    const std::string_view to = target == nullptr ? "" : target;
+    if (to.empty() || to.size() > name_bytes_max)
+      throw ArchiveProblem("the entry " + shortened(clean_text(name), 100) + " is a link that no image has");
+    header(name, AE_IFLNK, 0, target);
+    links_.insert(name);
+  }
 
   void copy(const std::string& name, std::int64_t size) {
+    // The holes of a sparse file would be written out: a small file could fill the disk.
+    left_ -= size;
+    if (size < 0 || left_ < 0)
+      throw ArchiveProblem(
+          "its entries declare more than the file holds: it is cut off or sparse; write it anew with `docker save`");
     header(name, AE_IFREG, size, nullptr);
     Sha256 hash;
     std::string piece(piece_bytes, '\0');
@@ -201,7 +188,7 @@ class Copier {
   }
 
   // Returns the hash of the image's configuration.
-  std::string finish(std::string_view tag) {
+  std::string finish(std::string_view tag, std::string_view config_id) {
     if (manifest_.empty())
       throw ArchiveProblem("it has no manifest.json: only what `docker save` writes can be loaded");
     auto manifest = json::parse(manifest_, nullptr, false);
@@ -210,6 +197,10 @@ class Copier {
     const auto config = text(at(manifest[0], "Config"));
     const auto found = hashes_.find(config);
     if (found == hashes_.end()) throw ArchiveProblem("its manifest names a configuration that is not in it");
+    if (!config_id.empty() && config_id != "sha256:" + found->second) throw ArchiveProblem("it holds another image");
+    for (const auto& layer : at(manifest[0], "Layers"))
+      if (!hashes_.contains(text(layer)) && !links_.contains(text(layer)))
+        throw ArchiveProblem("its manifest names a layer that is not in it");
     const json own = json::array({{{"Config", config}, {"RepoTags", {tag}}, {"Layers", at(manifest[0], "Layers")}}});
     const auto content = own.dump(-1, ' ', false, json::error_handler_t::replace);
     header("manifest.json", AE_IFREG, static_cast<std::int64_t>(content.size()), nullptr);
@@ -219,11 +210,13 @@ class Copier {
   }
 
   Source source_;
+  std::int64_t left_;  // of the file's bytes, for what its entries declare
   FileWriter& to_;
   std::unique_ptr<archive, FreeReader> reader_{archive_read_new()};
   std::unique_ptr<archive, FreeWriter> writer_{archive_write_new()};
   std::string manifest_;
   std::map<std::string, std::string> hashes_;
+  std::set<std::string> links_;
 };
 
 Performed refused(Outcome outcome, std::string reason, const std::string& name, const std::string& what) {
@@ -306,12 +299,13 @@ ImageFileFound find_image_file(const std::vector<std::filesystem::path>& directo
   return out;
 }
 
-ImageArchive copy_archive(const ImageFile& from, const std::filesystem::path& to, std::string_view tag) {
+ImageArchive copy_archive(const ImageFile& from, const std::filesystem::path& to, std::string_view tag,
+                          std::string_view config_id) {
   ImageArchive out;
   try {
     FileWriter writer(to);
     if (!writer.error().empty()) throw DiskProblem(writer.error());
-    out = Copier(from, writer).run(tag);
+    out = Copier(from, writer).run(tag, config_id);
     if (!writer.seal()) throw DiskProblem(writer.error());
   } catch (const ArchiveProblem& problem) {
     out.problem = problem.what();

@@ -45,7 +45,9 @@ struct ImageArchive {
   std::string problem;        // why it is no archive of one image, for people; empty: all is well
   std::string disk_problem;   // why the copy could not be written; empty: all is well
 };
-// Copies what `docker save` wrote to `to` (0600), with `tag` as the image's only name. Blocks for as long as it takes.
-[[nodiscard]] ImageArchive copy_archive(const ImageFile& from, const std::filesystem::path& to, std::string_view tag);
+// Copies what `docker save` wrote to `to` (0600), with `tag` as the image's only name. Anything but the image of that
+// id is a problem, if one is given. Blocks for as long as it takes.
+[[nodiscard]] ImageArchive copy_archive(const ImageFile& from, const std::filesystem::path& to, std::string_view tag,
+                                        std::string_view config_id = {});
 
 }  // namespace rebottle::worker::docker

@@ -46,6 +46,7 @@ JobView::JobView(const DockerConfig& config, const JobContext& job, std::string_
   const auto all = members();
   const auto number = std::ranges::find(all, member) - all.begin();
   if (!is_agent()) names.tag_previous += "." + std::to_string(number);
+  if (undoes()) names.created = names_of(job.bottle, names.container, job.undoes->job_key).parked;
 }
 
 std::vector<std::string> JobView::members() const {
@@ -54,14 +55,32 @@ std::vector<std::string> JobView::members() const {
   return out;
 }
 
-const json& JobView::baseline() const {
+namespace {
+
+// Of one member, in what an admission has recorded.
+const json& baseline_in(const json& admitted, std::string_view member) {
   static const json null;
-  const json& agent = fact(effect::admit);
-  if (is_agent()) return agent;
-  for (const auto& dependent : at(agent, "members"))
+  if (member.empty()) return admitted;
+  for (const auto& dependent : at(admitted, "members"))
     if (text(at(dependent, "name")) == member) return dependent;
   return null;
 }
+
+}  // namespace
+
+const json& JobView::baseline() const { return baseline_in(fact(effect::admit), member); }
+const json& JobView::model() const {
+  return undoes() ? baseline_in(at(context.undoes->facts, effect::admit), member) : baseline();
+}
+JobContext JobView::undone() const {
+  JobContext out;
+  out.job_key = context.undoes->job_key;
+  out.bottle = context.bottle;
+  out.args = context.args;
+  out.facts = context.undoes->facts;
+  return out;
+}
+bool JobView::is_started() const { return is_agent() || at(model(), "running") == true; }
 
 bool JobView::has_fact(std::string_view effect) const { return context.facts.contains(std::string(effect)); }
 const json& JobView::fact(std::string_view effect) const { return at(context.facts, effect); }
@@ -70,21 +89,28 @@ std::string JobView::old_id() const { return text(at(baseline(), "container_id")
 std::string JobView::old_image() const { return text(at(baseline(), "image_id")); }
 bool JobView::was_running() const { return at(baseline(), "running") == true; }
 
-std::string JobView::new_id() const { return text(at(own_fact(effect::create_new), "container_id")); }
+std::string JobView::new_id() const {
+  if (undoes()) return text(at(model(), "container_id"));
+  return text(at(own_fact(effect::create_new), "container_id"));
+}
 std::string JobView::new_image() const {
+  if (undoes()) return text(at(model(), "image_id"));
   if (!is_agent()) return old_image();
   const auto made_by = builds() ? effect::build_image : imports() ? effect::import_image : effect::resolve_image;
   return text(at(fact(made_by), "image_id"));
 }
 
 bool JobView::builds() const {
-  return std::holds_alternative<schema::Args::Dockerfile>(context.args.change) ||
-         std::holds_alternative<schema::Args::Commands>(context.args.change);
+  return !undoes() && (std::holds_alternative<schema::Args::Dockerfile>(context.args.change) ||
+                       std::holds_alternative<schema::Args::Commands>(context.args.change));
 }
-
-bool JobView::imports() const { return std::holds_alternative<schema::Args::ImageFile>(context.args.change); }
+bool JobView::imports() const {
+  return !undoes() && std::holds_alternative<schema::Args::ImageFile>(context.args.change);
+}
+bool JobView::resolves() const { return !undoes() && !builds() && !imports(); }
 
 std::string JobView::image_reference() const {
+  if (undoes()) return text(at(model(), "image"));
   if (const auto* image = std::get_if<schema::Args::Image>(&context.args.change)) return image->reference;
   return names.tag_job;
 }

@@ -31,6 +31,7 @@ inline constexpr std::string_view take_name = "take_name";
 inline constexpr std::string_view restore_paths = "restore_paths";
 inline constexpr std::string_view start_new = "start_new";
 inline constexpr std::string_view verify_new = "verify_new";
+inline constexpr std::string_view write_override = "write_override";
 inline constexpr std::string_view tag_current = "tag_current";
 inline constexpr std::string_view verify_old = "verify_old";
 }  // namespace effect
@@ -65,14 +66,25 @@ class JobView {
   [[nodiscard]] std::string old_id() const;
   [[nodiscard]] std::string old_image() const;
   [[nodiscard]] bool was_running() const;
+
+  // An undo puts back what the job that it undoes has parked, instead of making anything.
+  [[nodiscard]] bool undoes() const { return context.undoes.has_value(); }
+  // What the member that is put in place must be like: what was there before the change that is undone, else the
+  // member's own baseline.
+  [[nodiscard]] const json& model() const;
+  // The undone job as it saw itself.
+  [[nodiscard]] JobContext undone() const;
   // The agent is started whatever it was, since a change is proved by running it.
-  [[nodiscard]] bool is_started() const { return is_agent() || was_running(); }
+  [[nodiscard]] bool is_started() const;
+  // What comes in is what it was; it need not be healthier, either.
+  [[nodiscard]] bool is_unchanged() const { return undoes() || !is_agent(); }
 
   [[nodiscard]] std::string new_id() const;
   [[nodiscard]] std::string new_image() const;        // the agent's: of the image that was built, loaded or resolved
   [[nodiscard]] std::string image_reference() const;  // what the new container is made from
   [[nodiscard]] bool builds() const;                  // a Dockerfile or commands
-  [[nodiscard]] bool imports() const;                 // an image file; else an image is resolved
+  [[nodiscard]] bool imports() const;                 // an image file
+  [[nodiscard]] bool resolves() const;                // an image by its name
   [[nodiscard]] std::string dockerfile() const;       // as approved or generated, "current" not yet put in
   [[nodiscard]] EngineKind engine() const { return config_.engine; }
   [[nodiscard]] std::filesystem::path keep_dir() const;  // for the snapshot's files of this job

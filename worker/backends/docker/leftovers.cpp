@@ -1,5 +1,5 @@
-// Leftovers. A container goes only by its recorded id and its parked name, or by this job's label; an image loses
-// only tags of ours; an image that is not ours and would vanish with its last tag keeps it.
+// Leftovers. A container goes only by its recorded id and its parked name, or by the labels that this job gave it; an
+// image loses only tags of ours; an image that is not ours and would vanish with its last tag keeps it.
 #include "worker/backends/docker/leftovers.hpp"
 
 #include <algorithm>
@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::string_view kind_parked = "parked_container";
 constexpr std::string_view kind_created = "created_container";
-constexpr std::string_view kind_tag = "image_tag";
-constexpr std::string_view kind_build_cache = "build_cache";
 constexpr std::string_view kind_files = "snapshot_files";
 
 schema::Leftover leftover(const Engine& engine, std::string_view kind, const json& reference) {
@@ -58,6 +56,7 @@ awaitable<Performed> remove_parked(Engine& engine, json reference) {
 awaitable<Performed> remove_created(Engine& engine, json reference) {
   // By its label: someone may have renamed it. After a settlement by hand it may be what a person wants to keep.
   const auto job_key = text(at(reference, "job"));
+  const auto recorded = text(at(reference, "container_id"));
   std::string label = std::string(label::job) + "=" + job_key;
   const auto listed = co_await list_containers(engine, std::move(label));
   if (!listed.here()) co_return failure(listed.reply, "list the containers of the job");
@@ -65,9 +64,13 @@ awaitable<Performed> remove_created(Engine& engine, json reference) {
     const auto seen = co_await see_container(engine, text(at(item, "Id")));
     if (seen.gone()) continue;
     if (!seen.here()) co_return failure(seen.reply, "inspect a container of the job");
+    // What a person made from the job's image has the job's label, too: only the step tells the container itself, and
+    // once it was recorded, its id.
+    const json& labels = at(seen.doc, "Config", "Labels");
+    const bool ours = made_by(labels, job_key) && text(at(labels, label::step)) == text(at(reference, "step")) &&
+                      (recorded.empty() || recorded == text(at(seen.doc, "Id")));
     const bool put_aside = container_name(seen.doc) == text(at(reference, "name"));
-    if (!made_by(at(seen.doc, "Config", "Labels"), job_key) || (at(reference, "settled") == true && !put_aside))
-      continue;
+    if (!ours || (at(reference, "settled") == true && !put_aside)) continue;
     auto out = co_await remove_container(engine, seen.doc);
     if (out.outcome != Outcome::done) co_return out;
   }
@@ -153,6 +156,13 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
   const auto add = [&](std::string_view kind, const json& reference) {
     out.push_back(leftover(engine, kind, reference));
   };
+  // What a change replaced is kept for a while; what an undo replaced is not.
+  const auto keep_ms = job.undoes() ? 0 : std::int64_t{1000} * engine.config.keep_old_s;
+  const auto add_kept = [&](std::string_view kind, const json& reference, bool way_back) {
+    add(kind, reference);
+    out.back().not_before = keep_ms;
+    out.back().way_back = way_back && keep_ms > 0;
+  };
   if (!job.has_fact(effect::admit)) return out;  // nothing was made before the admission
   auto members = job.members();
   std::ranges::reverse(members);  // those that live in another's namespaces before their owner
@@ -160,13 +170,16 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
   for (const auto& member : members) {
     const auto view = job.of(member);
     if (end == State::succeeded)
-      add(kind_parked, {{"container_id", view.old_id()}, {"name", view.names.parked}});
-    else
-      add(kind_created,
-          {{"name", view.names.created}, {"job", job.context.job_key}, {"settled", end == State::resolved}});
+      add_kept(kind_parked, {{"container_id", view.old_id()}, {"name", view.names.parked}}, true);
+    else if (!job.undoes())
+      add(kind_created, {{"name", view.names.created},
+                         {"job", job.context.job_key},
+                         {"step", effect_name(effect::create_new, view.member)},
+                         {"container_id", view.new_id()},
+                         {"settled", end == State::resolved}});
   }
   if (end == State::succeeded) {
-    for (const auto& tag : at(job.baseline(), "earlier_tags")) add(kind_tag, {{"tag", tag}});
+    for (const auto& tag : at(job.baseline(), "earlier_tags")) add_kept(kind_tag, {{"tag", tag}}, false);
   } else if (job.builds()) {
     add(kind_tag, {{"tag", job.names.tag_job}, {"job", job.context.job_key}});
   } else if (job.imports()) {
@@ -174,7 +187,22 @@ std::vector<schema::Leftover> leftovers_of(const Engine& engine, const JobView& 
   }
   if (job.builds() && builder_of(engine.config) == Builder::classic)
     add(kind_build_cache, {{"mark", build_mark(job.context)}});
-  for (const auto& member : members) add(kind_tag, {{"tag", job.of(member).names.tag_previous}});
+  for (const auto& member : members) {
+    const auto view = job.of(member);
+    if (end == State::succeeded)
+      add_kept(kind_tag, {{"tag", view.names.tag_previous}}, false);
+    else
+      add(kind_tag, {{"tag", view.names.tag_previous}});
+  }
+  // The undone job's leftovers are withdrawn, since what was parked is in use again; these of them go all the same.
+  if (end == State::succeeded && job.undoes()) {
+    const auto context = job.undone();
+    const JobView undone(engine.config, context);
+    for (const auto& member : undone.members()) add(kind_tag, {{"tag", undone.of(member).names.tag_previous}});
+    if (undone.builds() && builder_of(engine.config) == Builder::classic)
+      add(kind_build_cache, {{"mark", build_mark(context)}});
+    add(kind_files, {{"directory", context.job_key}});
+  }
   // After a settlement by hand the kept files may be the only copy of what the agent had: a person removes them.
   if (end != State::resolved) add(kind_files, {{"directory", job.context.job_key}});
   return out;

@@ -1,5 +1,6 @@
 // Keeps the snapshot's paths: read from the stopped old container into files, put into the changed one before its
-// first start. The archives stay opaque; they are never sent compressed, and never to a container that has run.
+// first start. What the archives hold stays opaque but for names; they are never sent compressed, and never to a
+// container that has run.
 // Not here: which paths (admission.cpp).
 #include <filesystem>
 #include <memory>
@@ -60,15 +61,38 @@ Performed not_written(const std::string& path, const std::string& error) {
                            {{"path", path}, {"error", error}});
 }
 
-// One archive into one file, within what is left of the cap. Result: {bytes} or {missing: true}.
+Performed not_keepable(const std::string& problem) {
+  return Performed::failed(Outcome::permanent, "snapshot_path_unsupported",
+                           "The snapshot cannot be kept: " + shortened(clean_text(problem), 500) + ".",
+                           {{"problems", {shortened(clean_text(problem), 500)}}});
+}
+
+// The engine says how its reading ended only by the archive's end.
+Performed cut_off(const std::string& path) {
+  return Performed::failed(Outcome::transient, "engine_answer_lost",
+                           "The engine did not read " + path + " to its end from the stopped container.",
+                           {{"path", path}});
+}
+
+const std::string& end_of_archive() {
+  static const std::string blocks(1024, '\0');
+  return blocks;
+}
+
+// One archive into one file, within what is left of the cap. Its names are those from the root on, so that it can be
+// put back at the root: engines refuse links that lead out of the place where an archive is put.
+// Result: {bytes} or {missing: true}.
 awaitable<Performed> save_path(Engine& engine, const JobView& job, std::string path, std::string file,
                                std::int64_t bytes_left) {
   FileWriter writer(job.keep_dir() / file);
   bool over = false;
-  Sink sink = [&](std::string_view piece) {
-    over = writer.bytes() + static_cast<std::int64_t>(piece.size()) > bytes_left;
-    return !over && writer.write(piece);
+  const auto keep = [&](std::size_t /*index*/, std::string_view bytes) {
+    over = writer.bytes() + static_cast<std::int64_t>(bytes.size()) > bytes_left;
+    return !over && writer.write(bytes);
   };
+  TreePicker picker(
+      {path}, keep, [](std::string_view) {}, parent_of(path));
+  Sink sink = [&picker](std::string_view piece) { return picker.feed(piece); };
   Call call;
   call.method = "GET";
   call.target = archive_target(job.old_id(), path);
@@ -86,12 +110,15 @@ awaitable<Performed> save_path(Engine& engine, const JobView& job, std::string p
     co_return Performed::done(std::move(missing));
   }
   if (over) co_return too_large(path, bytes_left);
+  if (!picker.problem().empty()) co_return not_keepable(picker.problem());
   auto error = writer.error();
   if (error.empty() && !reply.succeeded()) co_return failure(reply, "read " + path + " from the stopped container");
-  if (error.empty()) {
+  if (error.empty() && !picker.complete()) co_return cut_off(path);
+  if (error.empty() && writer.write(end_of_archive())) {
     auto seal_error = co_await seal_file(engine, writer);
     error = std::move(seal_error);
   }
+  if (error.empty()) error = writer.error();
   if (!error.empty()) co_return not_written(path, error);
   json result = {{"bytes", writer.bytes()}};
   co_return Performed::done(std::move(result));
@@ -168,6 +195,7 @@ awaitable<Performed> save_from_root(Engine& engine, const JobView& job, std::vec
   call.deadline = std::chrono::seconds(engine.config.build_timeout_s);
   const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
   if (left < 0) co_return too_large(paths[last], bytes_max);
+  if (!picker.problem().empty()) co_return not_keepable(picker.problem());
   json saved = json::array();
   json missing = json::array();
   for (std::size_t i = 0; i < paths.size(); ++i) {
@@ -178,8 +206,8 @@ awaitable<Performed> save_from_root(Engine& engine, const JobView& job, std::vec
     auto& writer = *writers[i];
     auto error = writer.error();
     if (error.empty() && !reply.succeeded()) break;
-    const std::string end_of_archive(1024, '\0');
-    if (error.empty() && writer.write(end_of_archive)) {
+    if (error.empty() && !picker.complete()) co_return cut_off(paths[i]);
+    if (error.empty() && writer.write(end_of_archive())) {
       auto seal_error = co_await seal_file(engine, writer);
       error = std::move(seal_error);
     }
@@ -266,14 +294,17 @@ awaitable<Performed> restore_path(Engine& engine, const JobView& job, json manif
   if (ready.outcome != Outcome::done) co_return ready;
   Call call;
   call.method = "PUT";
-  // Out of the whole root's stream, the names are those from the root on.
-  call.target = archive_target(job.new_id(), engine.dialect().archives_keep_owners ? parent_of(path) : "/");
+  call.target = archive_target(job.new_id(), "/");
   call.content_type = "application/x-tar";
   call.body_file = job.keep_dir() / text(at(saved, "file"));
   call.deadline = std::chrono::seconds(10 * engine.config.call_timeout_s);
   const auto reply = co_await engine.client.call(std::move(call));
   if (!reply.succeeded()) {
     auto out = failure(reply, "put " + path + " into the changed container");
+    // What the engine says (500) of a link that it takes for an escape; it would say so again.
+    const auto said = reply.message();
+    if (said.find("invalid symlink") != std::string::npos || said.find("invalid hardlink") != std::string::npos)
+      out.outcome = Outcome::permanent;
     if (out.outcome == Outcome::permanent) out.reason_code = "restore_failed";
     co_return out;
   }

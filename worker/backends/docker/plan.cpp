@@ -7,42 +7,30 @@
 #include "worker/backends/plan_lists.hpp"
 
 namespace rebottle::worker::docker {
-namespace {
-
-std::vector<std::string> irreversible(const JobView& job) {
-  std::vector<std::string> out = {
-      "processes of the agent end with the stop; their memory is lost",
-      "what is on tmpfs mounts is lost with the stop",
-      "what the changed agent writes to volumes and bind mounts stays after a roll-back",
-  };
-  for (const auto& skipped : at(job.baseline(), "paths_skipped"))
-    out.push_back("snapshot path " + text(at(skipped, "path")) + " is not kept: " + text(at(skipped, "why")));
-  return out;
-}
-
-}  // namespace
 
 awaitable<Plan> make_plan(Engine& engine, JobContext job) {
-  Plan plan;
   job.facts = json::object();
   JobView before(engine.config, job);
   auto admitted = co_await perform_admit(engine, before, Direction::forward);
-  if (admitted.outcome != Outcome::done) {
-    plan.reason_code = admitted.reason_code;
-    plan.message = admitted.message;
-    plan.detail = admitted.detail;
-    co_return plan;
-  }
-  plan.possible = true;
+  auto plan = plan_after(admitted);
+  if (!plan.possible) co_return plan;
   job.facts[std::string(effect::admit)] = std::move(admitted.result);
   const JobView view(engine.config, job);
   list_effects(plan, [&](State step) { return effects_of(engine, view, step); });
-  for (const auto& dependent : at(view.baseline(), "members"))
+  const json members = view.undoes() ? json::array() : at(view.baseline(), "members");
+  for (const auto& dependent : members)
     plan.changes.push_back("what " + text(at(dependent, "name")) +
                            " wrote outside of its volumes does not go over to the recreated one");
   list_leftovers(plan, leftovers_of(engine, view, State::succeeded), "success");
   list_leftovers(plan, leftovers_of(engine, view, State::rolled_back), "a roll-back");
-  plan.irreversible = irreversible(view);
+  plan.irreversible = {
+      "processes of the agent end with the stop; their memory is lost",
+      "what is on tmpfs mounts is lost with the stop",
+      "what the changed agent writes to volumes and bind mounts stays after a roll-back",
+  };
+  if (view.undoes())
+    plan.irreversible.emplace_back("what the changed containers wrote outside of volumes is lost after success");
+  list_skipped_paths(plan, view.baseline());
   plan.detail = {{"container_id", view.old_id()},
                  {"image_id", view.old_image()},
                  {"running", view.was_running()},

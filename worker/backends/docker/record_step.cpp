@@ -72,7 +72,9 @@ awaitable<Performed> judge_member(Engine& engine, const JobView& job, const json
   const auto own = co_await see_new(engine, job);
   if (own.seen.unclear()) co_return own.wrong;
   if (!own.seen.here()) diff.push_back({{"field", "container " + job.names.created}, {"now", own.wrong.message}});
-  if (own.seen.here() && has_been_started(own.seen.doc))
+  // What was parked has run before.
+  const bool started = job.undoes() ? at(own.seen.doc, "State", "Running") == true : has_been_started(own.seen.doc);
+  if (own.seen.here() && started)
     diff.push_back({{"field", "container " + job.names.created}, {"now", "started by someone else"}});
   const auto in_the_way = co_await see_container_named(engine, job.names.parked);
   if (in_the_way.unclear()) co_return failure(in_the_way.reply, "look for a container " + job.names.parked);
@@ -147,11 +149,9 @@ awaitable<Performed> perform_record(Engine& engine, const JobView& job, Directio
   co_return Performed::done(std::move(result));
 }
 
-awaitable<Observed> observe_record(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {
-  std::error_code error;
-  const bool there = job.has_fact(effect::record) && std::filesystem::exists(record_file(job), error);
-  if (!there) co_return Observed{World::absent, json::object(), {}};
-  co_return Observed{World::present, job.fact(effect::record), {}};
+// The step comes here again only after a wait: a freeze, a crash, a pause. A look from before it is too old to act on.
+awaitable<Observed> observe_record(Engine& /*engine*/, const JobView& /*job*/, Direction /*direction*/) {
+  co_return Observed{World::absent, json::object(), {}};
 }
 
 }  // namespace rebottle::worker::docker

@@ -35,6 +35,10 @@ using Perform = awaitable<Performed> (*)(Engine&, const JobView&, Direction);
 [[nodiscard]] awaitable<Observed> observe_tag_current(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Performed> perform_tag_current(Engine& engine, const JobView& job, Direction direction);
 
+// override_step.cpp
+[[nodiscard]] awaitable<Observed> observe_write_override(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Performed> perform_write_override(Engine& engine, const JobView& job, Direction direction);
+
 // create_steps.cpp
 [[nodiscard]] awaitable<Observed> observe_create_new(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Performed> perform_create_new(Engine& engine, const JobView& job, Direction direction);

@@ -244,7 +244,7 @@ awaitable<Observed> observe_start_new(Engine& engine, const JobView& job, Direct
   const bool disarmed = !engine.dialect().updates_policy || same_policy(policy, no_restart());
   if (direction == Direction::undo) co_return present_if(!running && disarmed);
   const bool right_state = running || !job.is_started();
-  if (!right_state || !same_policy(policy, at(job.baseline(), "restart_policy"))) co_return seen_as(World::absent);
+  if (!right_state || !same_policy(policy, at(job.model(), "restart_policy"))) co_return seen_as(World::absent);
   json result = {{"started_at", at(own.seen.doc, "State", "StartedAt")},
                  {"restart_count", at(own.seen.doc, "RestartCount")}};
   co_return Observed{World::present, std::move(result), {}};
@@ -292,7 +292,7 @@ awaitable<Performed> perform_start_new(Engine& engine, const JobView& job, Direc
     if (stopped.outcome != Outcome::done) co_return stopped;
   }
   if (engine.dialect().updates_policy) {
-    json policy = forward ? at(job.baseline(), "restart_policy") : no_restart();
+    json policy = forward ? at(job.model(), "restart_policy") : no_restart();
     const auto armed = co_await set_restart_policy(engine, job.new_id(), std::move(policy));
     if (armed.outcome != Outcome::done) co_return armed;
   }

@@ -29,9 +29,10 @@ bool has_name(const json& listed, const std::string& wanted) {
   return std::ranges::any_of(at(listed, "Names"), [&](const json& name) { return text(name) == "/" + wanted; });
 }
 
-// A listed container that a job of ours put aside, or has not put in place yet: "x.new-K" with the label of job K,
-// or "x.prev-K" while "x" carries that label.
-bool set_aside(const json& listed, const json& all) {
+// A listed container that a job put aside, or has not put in place yet: "x.new-K" with the label of job K, "x.prev-K"
+// if K is a job of this service (what it replaced may be kept while later jobs change "x"), or if "x" carries K's
+// label.
+bool set_aside(const json& listed, const json& all, std::string_view own_key) {
   const auto name = at(listed, "Names").empty() ? std::string() : text(at(listed, "Names")[0]);
   for (const std::string_view mark : {".new-", ".prev-"}) {
     const auto found = name.rfind(mark);
@@ -39,6 +40,7 @@ bool set_aside(const json& listed, const json& all) {
     const auto key = name.substr(found + mark.size());
     const auto original = name.substr(1, found - 1);
     if (mark == ".new-" && made_by(at(listed, "Labels"), key)) return true;
+    if (mark == ".prev-" && key.starts_with(own_key.substr(0, own_key.rfind('-') + 1))) return true;
     if (mark == ".prev-" && std::ranges::any_of(all, [&](const json& other) {
           return has_name(other, original) && made_by(at(other, "Labels"), key);
         }))
@@ -62,7 +64,7 @@ awaitable<Found> find_by_label(Engine& engine, const JobView& job) {
   }
   std::vector<std::string> ids;
   for (const auto& item : listed.doc)
-    if (!set_aside(item, listed.doc)) ids.push_back(text(at(item, "Id")));
+    if (!set_aside(item, listed.doc, job.context.job_key)) ids.push_back(text(at(item, "Id")));
   if (ids.size() == 1) {
     found.id = ids.front();
     found.refusal = Performed::done();
@@ -113,7 +115,7 @@ struct Others {
   Performed refusal;
 };
 
-awaitable<Others> see_others(Engine& engine, std::string own_id) {
+awaitable<Others> see_others(Engine& engine, const JobView& job, std::string own_id) {
   Others out;
   out.refusal = Performed::done();
   std::string any_label;
@@ -124,7 +126,7 @@ awaitable<Others> see_others(Engine& engine, std::string own_id) {
   }
   for (const auto& item : listed.doc) {
     const auto id = text(at(item, "Id"));
-    if (id == own_id || set_aside(item, listed.doc)) continue;
+    if (id == own_id || set_aside(item, listed.doc, job.context.job_key)) continue;
     auto other = co_await see_container(engine, id);
     if (other.gone()) continue;
     if (!other.here()) {
@@ -202,7 +204,7 @@ awaitable<TargetFound> find_target(Engine& engine, const JobView& job) {
   if (out.refusal.outcome != Outcome::done) co_return out;
 
   auto own_id = text(at(out.target.container, "Id"));
-  auto others = co_await see_others(engine, std::move(own_id));
+  auto others = co_await see_others(engine, job, std::move(own_id));
   out.refusal = std::move(others.refusal);
   if (out.refusal.outcome != Outcome::done) co_return out;
   auto members = find_members(out.target.container, others.containers, engine.config.side_label);

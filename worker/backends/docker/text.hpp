@@ -11,6 +11,7 @@
 namespace rebottle::worker::docker {
 
 using worker::clean_text;
+using worker::joined;
 using worker::last_part;
 using worker::lower_case;
 using worker::replaced;

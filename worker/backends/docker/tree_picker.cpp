@@ -1,9 +1,12 @@
-// Reads only what tells one entry from the next: names, types and sizes, of ustar, pax and GNU headers.
+// Reads only what tells one entry from the next: names, types and sizes, of ustar, pax and GNU headers. A name that is
+// given anew goes into a pax header, which every reader puts before the others.
 // Not here: owners, modes, times; they stay in the blocks that are passed on.
 #include "worker/backends/docker/tree_picker.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstdio>
 
 namespace rebottle::worker::docker {
 namespace {
@@ -38,10 +41,43 @@ bool is_below(std::string_view name, std::string_view place) {
   return name.size() > place.size() && name.starts_with(place) && name[place.size()] == '/';
 }
 
+bool leads_up(const std::string& name) { return ("/" + name + "/").find("/../") != std::string::npos; }
+
+// "27 path=a/name\n": the number counts itself.
+std::string pax_record(std::string_view key, std::string_view value) {
+  const auto rest = key.size() + value.size() + 3;  // blank, equals sign, newline
+  auto size = rest + std::to_string(rest).size();
+  size = rest + std::to_string(size).size();
+  return std::to_string(size).append(" ").append(key).append("=").append(value).append("\n");
+}
+
+// The header before pax records of that size.
+std::string pax_header(std::size_t size) {
+  std::string block(512, '\0');
+  const auto put = [&block](std::size_t at, std::string_view text) { block.replace(at, text.size(), text); };
+  const auto put_octal = [&put](std::size_t at, const char* format, std::size_t number) {
+    std::array<char, 16> digits{};
+    const auto length = std::snprintf(digits.data(), digits.size(), format, number);
+    put(at, {digits.data(), static_cast<std::size_t>(length)});
+  };
+  put(0, "PaxHeaders/entry");
+  for (const std::size_t field : {100, 108, 116}) put_octal(field, "%07zo", field == 100 ? 0644 : 0);
+  put_octal(124, "%011zo", size);
+  put_octal(136, "%011zo", 0);
+  put(156, "x");
+  put(257, "ustar");
+  put(263, "00");
+  std::size_t sum = 8 * std::size_t{' '};
+  for (const char c : block) sum += static_cast<unsigned char>(c);
+  put_octal(148, "%06zo", sum);
+  block[155] = ' ';
+  return block;
+}
+
 }  // namespace
 
-TreePicker::TreePicker(const std::vector<std::string>& paths, Keep keep, Above above)
-    : keep_(std::move(keep)), above_(std::move(above)) {
+TreePicker::TreePicker(const std::vector<std::string>& paths, Keep keep, Above above, std::string_view start)
+    : start_(clean_name(std::string(start))), keep_(std::move(keep)), above_(std::move(above)) {
   for (const auto& path : paths) paths_.push_back(clean_name(path));
 }
 
@@ -68,7 +104,8 @@ bool TreePicker::feed(std::string_view piece) {
 }
 
 bool TreePicker::read_header() {
-  if (block_.find_first_not_of('\0') == std::string::npos) return true;  // the end of the archive
+  complete_ = block_.find_first_not_of('\0') == std::string::npos;
+  if (complete_) return true;
   if (std::string_view(block_).substr(257, 5) != "ustar") return false;
   const char type = block_[156];
   auto size = number_field(block_, 124, 12);
@@ -91,14 +128,47 @@ bool TreePicker::read_header() {
     const auto prefix = text_field(block_, 345, 155);
     name = (prefix.empty() ? "" : prefix + "/") + text_field(block_, 0, 100);
   }
-  place(clean_name(std::move(name)));
+  name = from_root(std::move(name));
+  place(name);
   // Links and directories have no content, whatever their size says.
   left_ = type == '0' || type == '\0' || type == '7' ? padded : 0;
-  const bool wanted = content_ != Content::kept || keep_(index_, group_);
+  auto target = long_target_;
+  if (type == '1') target = from_root(target.empty() ? text_field(block_, 157, 100) : target);
+  bool wanted = true;
+  if (content_ == Content::kept) {
+    if (leads_up(name)) problem_ = "/" + name + " leads out of what is kept";
+    if (type == '1') judge_link(name, target);
+    wanted = problem_.empty() && keep_(index_, start_.empty() ? group_ : renamed(name, target));
+  }
   group_.clear();
   long_name_.clear();
+  long_target_.clear();
+  records_.clear();
   has_long_size_ = false;
   return wanted;
+}
+
+std::string TreePicker::from_root(std::string name) const {
+  name = clean_name(std::move(name));
+  return start_.empty() ? name : start_ + "/" + name;
+}
+
+// The first name of a file holds its content; where that is not kept, the link would show what the changed image has
+// there.
+void TreePicker::judge_link(const std::string& name, const std::string& target) {
+  const auto holds = [&](const std::string& path) { return target == path || is_below(target, path); };
+  const auto end = paths_.begin() + static_cast<std::ptrdiff_t>(index_) + 1;
+  if (leads_up(target) || std::none_of(paths_.begin(), end, holds))
+    problem_ = "/" + name + " is the same file as /" + target +
+               ", which is not kept with it: name the other path, too, and before this one";
+}
+
+std::string TreePicker::renamed(const std::string& name, const std::string& target) const {
+  auto records = records_ + pax_record("path", name);
+  if (!target.empty()) records += pax_record("linkpath", target);
+  auto out = pax_header(records.size()) + records;
+  out.resize((out.size() + block_size - 1) / block_size * block_size, '\0');
+  return out + block_;
 }
 
 void TreePicker::place(const std::string& name) {
@@ -114,10 +184,11 @@ void TreePicker::place(const std::string& name) {
   if (above) above_(group_);
 }
 
-// pax: "27 path=a/name\n" and so on; GNU: the name itself.
+// pax: some records; GNU: the name itself.
 void TreePicker::read_extension(char type) {
   group_ += extension_;
   if (type == 'L') long_name_ = text_field(extension_, 0, extension_.size());
+  if (type == 'K') long_target_ = text_field(extension_, 0, extension_.size());
   if (type != 'x') return;
   std::string_view rest = extension_;
   while (!rest.empty()) {
@@ -125,17 +196,23 @@ void TreePicker::read_extension(char type) {
     const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), length);
     const auto digits = static_cast<std::size_t>(end - rest.data());
     if (error != std::errc{} || length <= digits + 1 || length > rest.size()) return;
-    auto record = rest.substr(digits + 1, length - digits - 2);
-    rest.remove_prefix(length);
+    const auto record = rest.substr(digits + 1, length - digits - 2);
     const auto equals = record.find('=');
-    if (equals == std::string_view::npos) continue;
-    const auto value = record.substr(equals + 1);
-    if (record.substr(0, equals) == "path") long_name_ = value;
-    if (record.substr(0, equals) == "size") {
-      std::from_chars(value.data(), value.data() + value.size(), long_size_);
-      has_long_size_ = true;
-    }
+    if (equals != std::string_view::npos && !read_record(record.substr(0, equals), record.substr(equals + 1)))
+      records_ += rest.substr(0, length);
+    rest.remove_prefix(length);
   }
+}
+
+// True if it tells a name.
+bool TreePicker::read_record(std::string_view key, std::string_view value) {
+  if (key == "path") long_name_ = value;
+  if (key == "linkpath") long_target_ = value;
+  if (key == "size") {
+    std::from_chars(value.data(), value.data() + value.size(), long_size_);
+    has_long_size_ = true;
+  }
+  return key == "path" || key == "linkpath";
 }
 
 }  // namespace rebottle::worker::docker

@@ -1,5 +1,5 @@
-// Takes what lies at and below some paths out of a tar stream of a whole root, block by block and unchanged.
-// Not here: archives made or read as a whole (archive.hpp).
+// Takes what lies at and below some paths out of a tar stream, block by block: content, owners and times stay as they
+// are, names are those from the root on. Not here: archives made or read as a whole (archive.hpp).
 #pragma once
 
 #include <cstddef>
@@ -18,11 +18,16 @@ class TreePicker {
   // The header of a directory or link above a path.
   using Above = std::function<void(std::string_view header)>;
 
-  // Absolute paths, none below another.
-  TreePicker(const std::vector<std::string>& paths, Keep keep, Above above);
+  // Absolute paths, none below another, in the order in which they are put back. `start`: the directory that the
+  // stream's names begin at.
+  TreePicker(const std::vector<std::string>& paths, Keep keep, Above above, std::string_view start = "/");
 
-  // False: the stream is no tar, or `keep` had enough.
+  // False: the stream is no tar, `keep` had enough, or there is a problem.
   [[nodiscard]] bool feed(std::string_view piece);
+  // What cannot be kept as it is; empty: nothing. It holds names as the agent gave them.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+  // The archive's end was seen; an engine that meets an error on its way says so by leaving it out.
+  [[nodiscard]] bool complete() const { return complete_; }
 
  private:
   static constexpr std::size_t block_size = 512;
@@ -30,9 +35,14 @@ class TreePicker {
 
   bool read_header();
   void read_extension(char type);
+  bool read_record(std::string_view key, std::string_view value);
   void place(const std::string& name);
+  void judge_link(const std::string& name, const std::string& target);
+  [[nodiscard]] std::string from_root(std::string name) const;
+  [[nodiscard]] std::string renamed(const std::string& name, const std::string& target) const;
 
   std::vector<std::string> paths_;  // without the slash at the start
+  std::string start_;               // likewise
   Keep keep_;
   Above above_;
   std::string block_;
@@ -40,11 +50,15 @@ class TreePicker {
   std::string extension_;  // the content of the present one
   char extension_type_ = 0;
   std::string long_name_;
+  std::string long_target_;  // of a link
+  std::string records_;      // pax records that tell neither of them
   std::uint64_t long_size_ = 0;
   bool has_long_size_ = false;
   std::uint64_t left_ = 0;  // of the content, with its padding
   Content content_ = Content::skipped;
   std::size_t index_ = 0;
+  std::string problem_;
+  bool complete_ = false;
 };
 
 }  // namespace rebottle::worker::docker

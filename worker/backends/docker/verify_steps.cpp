@@ -62,8 +62,10 @@ struct Look {
 
 Look judge(const JobView& job, const json& container, const std::string& started_at, const json& restart_count) {
   const json& state = at(container, "State");
-  const auto name =
-      (job.is_agent() ? "The changed container " : "The recreated container ") + container_name(container);
+  const auto name = (job.undoes()     ? "The old container "
+                     : job.is_agent() ? "The changed container "
+                                      : "The recreated container ") +
+                    container_name(container);
   if (container_name(container) != job.names.container)
     return {"renamed", name + " was renamed by someone else; it was " + job.names.container + ".", false};
   const bool restarted = at(container, "RestartCount") != restart_count || at(state, "Restarting") == true ||
@@ -73,7 +75,7 @@ Look judge(const JobView& job, const json& container, const std::string& started
     return {"exited", name + " ended with exit code " + at(state, "ExitCode").dump() + ".", false};
   if (at(state, "Paused") == true) return {"paused", name + " was paused.", false};
   // An unchanged container need not be healthier than it was.
-  if (!job.is_agent() && text(at(job.baseline(), "health")) != "healthy") return {{}, {}, true};
+  if (job.is_unchanged() && text(at(job.model(), "health")) != "healthy") return {{}, {}, true};
   const auto health = health_of(container);
   if (health == "unhealthy") return {"unhealthy", name + " is unhealthy.", false};
   return {{}, {}, health.empty() || health == "none" || health == "healthy"};
@@ -230,6 +232,7 @@ json worse_than_before(const JobView& job, const json& container) {
   const json& state = at(container, "State");
   compare("Name", job.names.container, container_name(container));
   compare("Running", job.was_running(), at(state, "Running") == true && at(state, "Restarting") != true);
+  compare("Paused", false, at(state, "Paused") == true);
   std::set<std::string> before;
   std::set<std::string> now;
   for (const auto& network : at(job.baseline(), "networks")) before.insert(text(at(network, "name")));
@@ -250,11 +253,12 @@ bool mendable(const json& worse, const json& container) {
          });
 }
 
-// Done with what the agent is now and, in "worse", everything in which the bottle is not as it was, and
-// whether another try of the roll-back would mend some of it.
+// Done with what the agent is now and, in "worse", everything in which the bottle is not as it was, whether another
+// try of the roll-back would mend some of it, and when and how often each was started.
 awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job, HealthChecks& checks) {
   json result = json::object();
   json worse = json::array();
+  json starts = json::array();
   bool mend = false;
   const auto members = job.members();
   for (const auto& member : members) {
@@ -265,6 +269,7 @@ awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job, Health
     if (mendable(worse_here, old.doc)) mend = true;
     if (!worse_here.empty()) co_await checks.ask(engine, old.doc);
     for (auto& one : worse_here) worse.push_back(std::move(one));
+    starts.push_back({at(old.doc, "State", "StartedAt"), at(old.doc, "RestartCount")});
     if (view.is_agent())
       result = {{"container_id", view.old_id()},
                 {"started_at", at(old.doc, "State", "StartedAt")},
@@ -275,6 +280,7 @@ awaitable<Performed> look_at_old_ones(Engine& engine, const JobView& job, Health
   for (auto& one : sides.result) worse.push_back(std::move(one));
   result["worse"] = std::move(worse);
   result["mendable"] = mend;
+  result["starts"] = std::move(starts);
   co_return Performed::done(std::move(result));
 }
 
@@ -301,7 +307,8 @@ awaitable<Performed> perform_verify_new(Engine& engine, const JobView& job, Dire
   const seconds timeout(wanted.timeout_s.value_or(engine.config.verify_timeout_s));
   const auto deadline = Clock::now() + stable + timeout;
   auto out = co_await wait_until_proved(engine, job, deadline, stable);
-  if (out.outcome != Outcome::done || wanted.exec.empty()) co_return out;
+  // The command proves the change, which an undo takes back.
+  if (out.outcome != Outcome::done || wanted.exec.empty() || job.undoes()) co_return out;
   const auto ran = co_await run_verify_command(engine, job, deadline);
   if (ran.outcome != Outcome::done) co_return ran;
   out.result["exec"] = ran.result;
@@ -312,19 +319,26 @@ awaitable<Performed> perform_verify_new(Engine& engine, const JobView& job, Dire
 }
 
 awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Direction /*direction*/) {
-  const auto began = Clock::now();
+  auto began = Clock::now();
   const auto deadline = began + seconds(engine.config.verify_timeout_s);
   const auto members = job.members();
   const bool ran = std::ranges::any_of(members, [&](const auto& member) { return job.of(member).was_running(); });
   const seconds stable(ran ? engine.config.stable_s : 0);
   HealthChecks checks;
+  json starts;
   while (true) {
     auto seen = co_await look_at_old_ones(engine, job, checks);
     if (seen.outcome != Outcome::done) co_return seen;
     const json worse = at(seen.result, "worse");
+    // One that is started again and again runs at each look.
+    if (at(seen.result, "starts") != starts) {
+      starts = seen.result["starts"];
+      began = Clock::now();
+    }
     if (worse.empty() && Clock::now() - began >= stable) {
       seen.result.erase("worse");
       seen.result.erase("mendable");
+      seen.result.erase("starts");
       co_return seen;
     }
     // What a roll-back can mend is mended by another try of it: an engine that died may not have brought it up again.
@@ -336,9 +350,20 @@ awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Dire
   }
 }
 
-awaitable<Observed> observe_recorded_verify_new(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {
-  const bool known = job.has_fact(effect::verify_new);
-  co_return Observed{known ? World::present : World::absent, job.fact(effect::verify_new), {}};
+// What was proved must still be so: until the step's end the agent may die, and an engine or a host start again.
+awaitable<Observed> observe_recorded_verify_new(Engine& engine, const JobView& job, Direction /*direction*/) {
+  const json& proof = job.fact(effect::verify_new);
+  if (!job.has_fact(effect::verify_new)) co_return Observed{World::absent, json::object(), {}};
+  auto all = all_started(job);
+  HealthChecks checks;
+  for (auto& one : all) {
+    const json& proved = one.job.is_agent() ? proof : at(proof, "members", one.job.member);
+    if (one.started_at.empty()) one.started_at = text(at(proved, "started_at"));
+    const auto look = co_await look_at(engine, one, checks);
+    if (look.outcome == Outcome::permanent) co_return Observed{World::absent, json::object(), look.message};
+    if (look.outcome != Outcome::done) co_return Observed{World::unknown, json::object(), look.message};
+  }
+  co_return Observed{World::present, proof, {}};
 }
 
 awaitable<Observed> observe_recorded_verify_old(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {

@@ -2,7 +2,10 @@
 // Not here: which machine it is (target.cpp), how it was made (spec_source.cpp).
 #include <algorithm>
 #include <array>
+#include <stdexcept>
 
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 
 #include "worker/backends/json_access.hpp"
@@ -46,16 +49,64 @@ Performed judge_expectation(const schema::Args& args, const json& machine) {
                            {{"diff", diff}});
 }
 
-Performed judge_change(const Engine& engine, const JobView& job) {
-  const auto& change = job.context.args.change;
-  if (std::holds_alternative<schema::Args::Commands>(change)) return Performed::done();
-  if (const auto* file = std::get_if<schema::Args::ImageFile>(&change)) return judge_image_file(engine.config, *file);
+// The image that the machine was made from, as far as the builder could know it.
+awaitable<PresentImage> find_present_image(Engine& engine, const JobView& job, std::string image) {
+  constexpr std::string_view local = "local:";
+  const json& current = job.context.current;
+  PresentImage out;
+  if (text(at(current, "image")) == image && text(at(current, "builder")) == engine.config.builder &&
+      !text(at(current, "image_id")).empty()) {
+    out.reference = text(at(current, "image_id"));
+  } else if (image.starts_with(local)) {
+    out.sha256 = image.substr(local.size());
+    std::function<std::string()> work = [&engine, sha256 = out.sha256] {
+      return engine.archives.find(engine.config, sha256).string();
+    };
+    auto found = co_await on_thread(engine.reading, std::move(work));
+    out.archive = std::move(found);
+  } else if (!image.starts_with("local-dir:")) {
+    out.reference = std::move(image);
+  }
+  co_return out;
+}
+
+// By the builder. Result: what is needed of the present image.
+awaitable<Performed> judge_build(Engine& engine, const JobView& job, std::string image) {
   const std::string what(schema::change_word(job.context.args));
-  return unsupported("change_unsupported",
-                     "A change by " + what +
-                         " needs an engine that builds images, and none is configured. Approve an "
-                         "image file of import_dirs, or commands.",
-                     {{"change", what}, {"missing", "builder"}});
+  if (!engine.builder)
+    co_return unsupported("change_unsupported",
+                          "A change by " + what +
+                              " needs an engine that builds images, and none is configured "
+                              "(backends.smolmachines.builder). Approve an image file of import_dirs, or commands.",
+                          {{"change", what}, {"missing", "builder"}});
+  PresentImage present;
+  if (job.needs_current()) {
+    auto found = co_await find_present_image(engine, job, image);
+    present = std::move(found);
+  }
+  auto judged = co_await engine.builder->admit(job.context, present);
+  if (text(at(judged.detail, "missing")) == "current_image") {
+    judged.detail["image"] = image;
+    judged.message += " The machine's is " + image + ", and no file of import_dirs has that content.";
+  }
+  co_return judged;
+}
+
+awaitable<Performed> judge_change(Engine& engine, const JobView& job, std::string image) {
+  const auto& change = job.context.args.change;
+  if (std::holds_alternative<schema::Args::Commands>(change)) co_return Performed::done();
+  if (const auto* file = std::get_if<schema::Args::ImageFile>(&change)) {
+    Performed found;
+    std::function<std::string()> work = [&config = engine.config, &found, file = *file] {
+      found = judge_image_file(config, file);
+      return std::string();
+    };
+    const auto none = co_await on_thread(engine.reading, std::move(work));
+    static_cast<void>(none);
+    co_return found;
+  }
+  auto judged = co_await judge_build(engine, job, std::move(image));
+  co_return judged;
 }
 
 bool is_under(const std::string& path, const std::string& place) {
@@ -108,9 +159,8 @@ Paths judge_paths(const std::vector<std::string>& paths, const Spec& spec) {
   return out;
 }
 
-Performed judge_space(const SmolmachinesConfig& config, std::int64_t bytes) {
+Performed judge_space_in(const std::string& directory, std::int64_t bytes) {
   struct statvfs space {};
-  const auto directory = config.work_dir.string();
   if (::statvfs(directory.c_str(), &space) != 0)
     return Performed::failed(Outcome::permanent, "work_dir_unusable", "The directory " + directory + " cannot be used.",
                              {{"path", directory}});
@@ -121,6 +171,31 @@ Performed judge_space(const SmolmachinesConfig& config, std::int64_t bytes) {
                            "Too little space in " + directory + ": " + std::to_string(free) + " bytes free, " +
                                std::to_string(needed) + " needed.",
                            {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
+}
+
+// For so many bytes of ours, and so many of the engine's own: often on the same file system.
+Performed judge_space(const SmolmachinesConfig& config, std::int64_t ours, std::int64_t engines) {
+  struct stat mine {};
+  struct stat other {};
+  const bool same = ::stat(config.work_dir.c_str(), &mine) == 0 &&
+                    ::stat(config.engine_state_dir.c_str(), &other) == 0 && mine.st_dev == other.st_dev;
+  auto out = judge_space_in(config.work_dir.string(), same ? ours + engines : ours);
+  if (out.outcome == Outcome::done && !same) out = judge_space_in(config.engine_state_dir.string(), engines);
+  return out;
+}
+
+// Nothing in the machine can have known it.
+std::string drawn_word() {
+  std::array<unsigned char, 16> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    throw std::runtime_error("the system gives no random bytes");
+  static constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (const auto byte : bytes) {
+    out += digits[byte >> 4U];
+    out += digits[byte & 15U];
+  }
+  return out;
 }
 
 // In the same machine: its disks are what is kept, and they must be ones that can be copied by themselves.
@@ -141,22 +216,21 @@ awaitable<Performed> admit_in_place(Engine& engine, std::string machine) {
                             {{"machine", machine}, {"problem", problem}});
     bytes += real_size(place.path / name);
   }
-  auto space = judge_space(engine.config, bytes);
+  // The changed disks make room for the copies, but a machine whose disks have no room to grow does not come up.
+  auto space = judge_space(engine.config, bytes, 0);
   if (space.outcome != Outcome::done) co_return space;
   json result = {{"data_dir", place.path.string()}, {"disks", names}, {"disk_bytes", bytes}};
   co_return Performed::done(std::move(result));
 }
 
 // A machine beside it: made from the same settings, so they must be known.
-Performed admit_beside(const Engine& engine, const JobView& job, const Target& target) {
+Performed admit_beside(const Engine& engine, const JobView& job, const Target& target, std::int64_t bytes) {
   const auto found = find_spec(engine.config, job, target.machine);
   if (!found.spec) return found.refusal;
   if (found.refusal.outcome != Outcome::done) return found.refusal;
   const auto paths = judge_paths(job.context.args.snapshot.paths, *found.spec);
   if (!paths.problems.empty()) {
-    std::string all;
-    for (const auto& problem : paths.problems) all += (all.empty() ? "" : "; ") + problem;
-    return unsupported("snapshot_path_unsupported", all + ".", {{"problems", paths.problems}});
+    return unsupported("snapshot_path_unsupported", joined(paths.problems) + ".", {{"problems", paths.problems}});
   }
   if (!paths.kept.empty() && !is_running(target.machine))
     return unsupported("snapshot_unsupported",
@@ -168,7 +242,8 @@ Performed admit_beside(const Engine& engine, const JobView& job, const Target& t
   if (!valid_machine_name(new_machine))
     return unsupported("name_too_long", "\"" + new_machine + "\" would be too long for a machine's name.",
                        {{"machine", new_machine}});
-  auto space = judge_space(engine.config, image_file_size(engine.config, job.context.args));
+  // The engine keeps the archive and unpacks it.
+  auto space = judge_space(engine.config, bytes, 2 * bytes);
   if (space.outcome != Outcome::done) return space;
   return Performed::done({{"new_machine", new_machine},
                           {"new_rev", target.next_rev},
@@ -181,25 +256,27 @@ Performed admit_beside(const Engine& engine, const JobView& job, const Target& t
 }  // namespace
 
 awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction /*direction*/) {
-  const auto possible = judge_change(engine, job);
-  if (possible.outcome == Outcome::unsupported) co_return possible;
   auto found = co_await find_target(engine, job);
   if (found.refusal.outcome != Outcome::done) co_return found.refusal;
-  if (possible.outcome != Outcome::done) co_return possible;
   const auto& target = found.target;
+  const auto possible = co_await judge_change(engine, job, text(at(target.machine, "image")));
+  if (possible.outcome != Outcome::done) co_return possible;
   const auto expected = judge_expectation(job.context.args, target.machine);
   if (expected.outcome != Outcome::done) co_return expected;
   const auto name = text(at(target.machine, "name"));
   Performed out;
   if (job.makes_machine()) {
-    out = admit_beside(engine, job, target);
+    const json& bytes = at(possible.result, "image_bytes");
+    out = admit_beside(engine, job, target, bytes.is_null() ? 0 : bytes.get<std::int64_t>());
   } else {
     auto in_place = co_await admit_in_place(engine, name);
     out = std::move(in_place);
     out.result["new_machine"] = name;
     out.result["new_rev"] = target.rev;
+    out.result["mark"] = drawn_word();
   }
   if (out.outcome != Outcome::done) co_return out;
+  out.result.update(possible.result);
   out.result["machine"] = name;
   out.result["rev"] = target.rev;
   out.result["ours"] = is_ours(target.machine, job.context.bottle);

@@ -175,6 +175,7 @@ awaitable<Answer> Calls::execute(Call call) {
   program.input = call.input;
   program.output_max = call.output_max;
   program.stop_at_output_max = call.may_end;
+  program.file_max = call.file_max;
   ChildProcess child(program, [&](const ProcessId& process) { return call.machine.empty() || record(call, process); });
   if (!child.error().empty()) co_return no_answer(Reach::not_started, child.error());
   Ending ending(child, call.may_end);

@@ -20,6 +20,7 @@ struct Call {
   bool may_end = true;
   std::filesystem::path input;
   std::size_t output_max = std::size_t{4} << 20;
+  std::uint64_t file_max = 0;  // no file may become larger by it; 0: any
 };
 
 // How far a call got.

@@ -1,6 +1,7 @@
 // Makes the changed machine while the old one runs: created, not started, from the same settings and the new image.
 // Not here: what the settings are (spec.cpp).
 #include "worker/backends/json_access.hpp"
+#include "worker/backends/smolmachines/image_file.hpp"
 #include "worker/backends/smolmachines/spec_source.hpp"
 #include "worker/backends/smolmachines/steps.hpp"
 #include "worker/backends/smolmachines/target.hpp"
@@ -28,6 +29,17 @@ Observed judge_created(const JobView& job, const json& machine) {
   return {World::present, created_result(machine), {}};
 }
 
+// What the machine is made from is proved at the last moment, not only when it was copied.
+awaitable<Performed> prove_image(Engine& engine, const JobView& job) {
+  const auto wanted = text(at(job.image_fact(), "sha256"));
+  std::function<std::string()> work = [file = job.image_file()] { return file_sha256(file); };
+  const auto found = co_await on_thread(engine.reading, std::move(work));
+  if (found == wanted && !found.empty()) co_return Performed::done();
+  co_return Performed::failed(Outcome::permanent, "image_changed",
+                              "The copy of the image is not what was approved any more; approve the change again.",
+                              {{"file", job.image_file().string()}, {"expected", wanted}, {"found", found}});
+}
+
 }  // namespace
 
 awaitable<Observed> observe_create_new(Engine& engine, const JobView& job, Direction /*direction*/) {
@@ -50,14 +62,16 @@ awaitable<Performed> perform_create_new(Engine& engine, const JobView& job, Dire
   if (spec.spec->sha256() != text(at(job.baseline(), "spec_sha256")))
     co_return Performed::failed(Outcome::stale, "drift", "The settings in " + spec.file + " were changed meanwhile.",
                                 {{"spec_file", spec.file}});
+  const auto proved = co_await prove_image(engine, job);
+  if (proved.outcome != Outcome::done) co_return proved;
   const auto name = job.new_machine();
   // First our own record of the settings: a machine without it could not be changed again.
-  const auto error = co_await write_file(engine, job.spec_file(name), spec.spec->document().dump());
+  const auto error = co_await write_file(engine, job.spec_file(job.context.job_key), spec.spec->document().dump());
   if (!error.empty())
     co_return Performed::failed(Outcome::transient, "spec_not_written", "The settings cannot be written: " + error,
                                 {{"error", error}});
   auto options = spec.spec->options();
-  options.push_back("--image=" + job.image_file(name).string());
+  options.push_back("--image=" + job.image_file().string());
   for (auto& option : label_options(job.context, job.new_rev(), spec.spec->sha256(), found.target.machine))
     options.push_back(std::move(option));
   for (auto& word : spec.spec->workload()) options.push_back(std::move(word));

@@ -1,5 +1,7 @@
 // The way back of a change inside the machine: copies of its two disks, made while it is stopped, and put back into it.
 // Not here: how a file is copied (disks.cpp).
+#include <algorithm>
+
 #include "worker/backends/files.hpp"
 #include "worker/backends/json_access.hpp"
 #include "worker/backends/smolmachines/disks.hpp"
@@ -8,20 +10,31 @@
 namespace rebottle::worker::smolmachines {
 namespace {
 
-std::filesystem::path manifest_file(const JobView& job) { return job.disk_dir() / "copied.json"; }
-// Once it is there the copies are history: the machine has run with its own disks again.
-std::filesystem::path restored_file(const JobView& job) { return job.disk_dir() / "restored.json"; }
+// The list of the copies is one file, whose name says how far they are: a rename needs no room, and a file system that
+// the commands have filled has none.
+constexpr std::string_view copied = "copied.json";        // all of them are there
+constexpr std::string_view restoring = "restoring.json";  // those that are missing are disks of the machine again
+constexpr std::string_view restored = "restored.json";    // all are: what lies here is history
 
-// What was copied, if all of it is still there: null otherwise.
-json read_manifest(const JobView& job) {
-  auto manifest = json::parse(read_file(manifest_file(job)), nullptr, false);
-  if (!manifest.is_object() || text(at(manifest, "machine")) != job.old_machine()) return nullptr;
-  for (const auto& disk : at(manifest, "disks")) {
-    std::error_code error;
-    const auto size = std::filesystem::file_size(job.disk_dir() / text(at(disk, "name")), error);
-    if (error || at(disk, "bytes") != size) return nullptr;
-  }
-  return manifest;
+std::filesystem::path list_file(const JobView& job, std::string_view name) { return job.disk_dir() / name; }
+
+bool is_copied(const JobView& job, const json& disk) {
+  std::error_code error;
+  const auto size = std::filesystem::file_size(job.disk_dir() / text(at(disk, "name")), error);
+  return !error && at(disk, "bytes") == size;
+}
+
+// What was copied, if the list has that name: null otherwise.
+json read_list(const JobView& job, std::string_view name) {
+  auto list = json::parse(read_file(list_file(job, name)), nullptr, false);
+  return list.is_object() && text(at(list, "machine")) == job.old_machine() ? list : json();
+}
+
+// All of it is still there, and nothing of it was put back.
+json read_copies(const JobView& job) {
+  auto list = read_list(job, copied);
+  const bool whole = std::ranges::all_of(at(list, "disks"), [&job](const json& disk) { return is_copied(job, disk); });
+  return whole ? list : json();
 }
 
 // Nothing may write to the disks meanwhile, and a row that says stopped does not prove that.
@@ -69,56 +82,71 @@ awaitable<Performed> copy_disks(Engine& engine, const JobView& job, std::filesys
   if (!error.empty()) co_return not_copied(error);
   json disks = json::array();
   for (const auto& name : names) disks.push_back({{"name", name}, {"bytes", std::filesystem::file_size(to / name)}});
-  json manifest = {{"machine", job.old_machine()}, {"disks", disks}};
-  const auto written = co_await write_file(engine, manifest_file(job), manifest.dump());
+  json list = {{"machine", job.old_machine()}, {"disks", disks}};
+  const auto written = co_await write_file(engine, list_file(job, copied), list.dump());
   if (!written.empty()) co_return not_copied(written);
   json result = {{"directory", to.string()}, {"disks", disks}};
   co_return Performed::done(std::move(result));
 }
 
+Performed copies_gone(const JobView& job) {
+  return Performed::failed(Outcome::permanent, "copies_gone", "The copies of the disks are not there any more.",
+                           {{"directory", job.disk_dir().string()}});
+}
+
+awaitable<std::string> rename_list(Engine& engine, const JobView& job, std::string_view from, std::string_view to) {
+  std::function<std::string()> work = [from = list_file(job, from), to = list_file(job, to)] {
+    return seal_as(from, to);
+  };
+  auto error = co_await on_disk(engine, std::move(work));
+  co_return error;
+}
+
+// May be begun again wherever it was cut off.
 awaitable<Performed> put_back(Engine& engine, const JobView& job, std::filesystem::path data_dir) {
-  const auto manifest = read_manifest(job);
-  if (manifest.is_null())
-    co_return Performed::failed(Outcome::permanent, "copies_gone", "The copies of the disks are not there any more.",
-                                {{"directory", job.disk_dir().string()}});
+  auto list = read_copies(job);
+  const bool begins = !list.is_null();
+  if (!begins) list = read_list(job, restoring);
+  if (list.is_null()) co_return copies_gone(job);
   std::vector<std::string> names;
-  for (const auto& disk : at(manifest, "disks")) names.push_back(text(at(disk, "name")));
+  for (const auto& disk : at(list, "disks"))
+    if (is_copied(job, disk)) names.push_back(text(at(disk, "name")));
   for (const auto& name : names)
     if (const auto problem = copy_problem(job.disk_dir() / name); !problem.empty())
       co_return Performed::failed(Outcome::permanent, "copies_unusable",
                                   "The disks cannot be put back: " + problem + ".", {{"problem", problem}});
-  std::function<std::string()> work = [data_dir, from = job.disk_dir(), names] {
-    return copy_all(from, data_dir, names);
+  if (begins) {
+    const auto error = co_await rename_list(engine, job, copied, restoring);
+    if (!error.empty()) co_return not_copied(error);
+  }
+  std::function<std::string()> work = [from = job.disk_dir(), data_dir, names] {
+    return move_over(from, data_dir, names);
   };
   const auto error = co_await on_disk(engine, std::move(work));
   if (!error.empty()) co_return not_copied(error);
-  json note = {{"machine", job.old_machine()}, {"disks", names}};
-  const auto written = co_await write_file(engine, restored_file(job), note.dump());
-  if (!written.empty()) co_return not_copied(written);
-  co_return Performed::done(std::move(note));
+  const auto ended = co_await rename_list(engine, job, restoring, restored);
+  if (!ended.empty()) co_return not_copied(ended);
+  co_return Performed::done(std::move(list));
 }
 
 }  // namespace
 
 awaitable<Observed> observe_copy_disks(Engine& /*engine*/, const JobView& job, Direction direction) {
-  const auto manifest = read_manifest(job);
-  std::error_code error;
-  const bool restored = std::filesystem::exists(restored_file(job), error);
+  const auto copies = read_copies(job);
   if (direction == Direction::undo) {
     // Without a whole copy nothing past it was done to the machine, so its disks are the old ones.
-    const bool copied = !manifest.is_null() || job.has_fact(effect::copy_disks);
-    co_return seen_as(restored || !copied ? World::present : World::absent);
+    const bool touched = !copies.is_null() || !read_list(job, restoring).is_null() || job.has_fact(effect::copy_disks);
+    const bool back = !read_list(job, restored).is_null();
+    co_return seen_as(back || !touched ? World::present : World::absent);
   }
-  if (manifest.is_null()) co_return seen_as(World::absent);
-  json result = {{"directory", job.disk_dir().string()}, {"disks", at(manifest, "disks")}};
+  if (copies.is_null()) co_return seen_as(World::absent);
+  json result = {{"directory", job.disk_dir().string()}, {"disks", at(copies, "disks")}};
   co_return Observed{World::present, std::move(result), {}};
 }
 
 awaitable<Performed> perform_copy_disks(Engine& engine, const JobView& job, Direction direction) {
   // A copy taken again, after the commands ran, would keep what it is meant to undo.
-  if (direction == Direction::forward && job.has_fact(effect::copy_disks))
-    co_return Performed::failed(Outcome::permanent, "copies_gone", "The copies of the disks are not there any more.",
-                                {{"directory", job.disk_dir().string()}});
+  if (direction == Direction::forward && job.has_fact(effect::copy_disks)) co_return copies_gone(job);
   const auto down = co_await prove_down(engine, job);
   if (down.outcome != Outcome::done) co_return down;
   auto place = co_await data_dir_of(engine, job.old_machine());

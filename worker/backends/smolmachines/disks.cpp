@@ -35,13 +35,60 @@ class Descriptor {
   int value_;
 };
 
-// A read lease is refused while the file is open for writing. It is asked for without waiting, and given back at once.
-bool open_for_writing(const std::filesystem::path& file) {
-  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (descriptor.get() < 0) return false;
-  if (::fcntl(descriptor.get(), F_SETLEASE, F_RDLCK) != 0) return errno == EAGAIN;
-  ::fcntl(descriptor.get(), F_SETLEASE, F_UNLCK);
+bool has_open_for_writing(const std::filesystem::path& process, const struct stat& file, bool& readable) {
+  std::error_code error;
+  bool hidden = false;
+  for (const auto& entry : std::filesystem::directory_iterator(process / "fd", error)) {
+    struct stat opened {};
+    // The link's own mode says how the file was opened.
+    struct stat link {};
+    if (::stat(entry.path().c_str(), &opened) != 0 || ::lstat(entry.path().c_str(), &link) != 0) {
+      hidden = hidden || errno == EACCES || errno == EPERM;
+      continue;
+    }
+    if (opened.st_dev == file.st_dev && opened.st_ino == file.st_ino && (link.st_mode & S_IWUSR) != 0) return true;
+  }
+  const bool ended = error == std::errc::no_such_file_or_directory || error == std::errc::no_such_process;
+  readable = !hidden && (!error || ended);
   return false;
+}
+
+// The owner of /proc/<pid> is root's where a process does not let itself be looked at, so its own word is read.
+bool is_of(const std::filesystem::path& process, uid_t user) {
+  constexpr std::string_view key = "\nUid:\t";
+  const auto status = read_file(process / "status");
+  const auto at = status.find(key);
+  return at != std::string::npos && status.substr(at + key.size()).starts_with(std::to_string(user) + "\t");
+}
+
+// One by one, where no lease can be had. A process that may not be looked at counts if it is the owner's: nobody else
+// but root could have opened the disk.
+Writers look_at_processes(const struct stat& file) {
+  auto out = Writers::none;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    const auto name = entry.path().filename().string();
+    // Init is no machine, and often lets nobody look.
+    if (name.find_first_not_of("0123456789") != std::string::npos || name == "1") continue;
+    bool readable = true;
+    if (has_open_for_writing(entry.path(), file, readable)) return Writers::some;
+    if (!readable && is_of(entry.path(), file.st_uid)) out = Writers::unknown;
+  }
+  return error ? Writers::unknown : out;
+}
+
+// A read lease is refused while the file is open for writing. It is asked for without waiting, and given back at once.
+// Where the system gives none at all (to another user than the owner, or on such a file system) that says nothing.
+Writers writers_of(const std::filesystem::path& file) {
+  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (descriptor.get() < 0) return errno == ENOENT ? Writers::none : Writers::unknown;
+  if (::fcntl(descriptor.get(), F_SETLEASE, F_RDLCK) == 0) {
+    ::fcntl(descriptor.get(), F_SETLEASE, F_UNLCK);
+    return Writers::none;
+  }
+  if (errno == EAGAIN) return Writers::some;
+  struct stat status {};
+  return ::fstat(descriptor.get(), &status) == 0 ? look_at_processes(status) : Writers::unknown;
 }
 
 std::uint64_t big_endian(const unsigned char* bytes, std::size_t count) {
@@ -69,6 +116,14 @@ bool copy_range(int from, int to, off_t begin, off_t end) {
     begin += got;
   }
   return true;
+}
+
+// The owner is given only where another one made the file: the service's sandbox refuses the call even to no effect.
+bool keep_owner(int file, const struct stat& wanted) {
+  struct stat made {};
+  if (::fstat(file, &made) != 0) return false;
+  const bool same = made.st_uid == wanted.st_uid && made.st_gid == wanted.st_gid;
+  return (same || ::fchown(file, wanted.st_uid, wanted.st_gid) == 0) && ::fchmod(file, wanted.st_mode) == 0;
 }
 
 bool copy_data(int from, int to, off_t size) {
@@ -102,10 +157,14 @@ std::vector<std::string> disk_names(const std::filesystem::path& data_dir) {
   return out;
 }
 
-std::string open_disk(const std::filesystem::path& data_dir) {
-  for (const auto& name : disk_names(data_dir))
-    if (open_for_writing(data_dir / name)) return name;
-  return {};
+DiskUse disk_use(const std::filesystem::path& data_dir) {
+  DiskUse out;
+  for (const auto& name : disk_names(data_dir)) {
+    const auto writers = writers_of(data_dir / name);
+    if (writers == Writers::some) return {writers, name};
+    if (writers == Writers::unknown) out = {writers, name};
+  }
+  return out;
 }
 
 std::string copy_problem(const std::filesystem::path& disk) {
@@ -154,7 +213,7 @@ std::string copy_sparse(const std::filesystem::path& from, const std::filesystem
   std::string error;
   if (!copy_data(source.get(), target.get(), status.st_size) || ::ftruncate(target.get(), status.st_size) != 0)
     error = failed("copy to", temporary);
-  else if (::fchown(target.get(), status.st_uid, status.st_gid) != 0 || ::fchmod(target.get(), status.st_mode) != 0)
+  else if (!keep_owner(target.get(), status))
     error = failed("keep the owner of", temporary);
   else if (::fsync(target.get()) != 0)
     error = failed("sync", temporary);
@@ -162,6 +221,29 @@ std::string copy_sparse(const std::filesystem::path& from, const std::filesystem
     error = failed("rename", temporary);
   if (!error.empty()) std::filesystem::remove(temporary, ignored);
   return error;
+}
+
+std::string move_over(const std::filesystem::path& from, const std::filesystem::path& to,
+                      const std::vector<std::string>& names) {
+  bool crosses = false;
+  for (const auto& name : names) {
+    if (::rename((from / name).c_str(), (to / name).c_str()) == 0) continue;
+    if (errno != EXDEV) return failed("put back", to / name);
+    crosses = true;
+    break;
+  }
+  if (!crosses) return sync_directory(to) && sync_directory(from) ? std::string() : failed("sync", to);
+  for (const auto& name : names)
+    if (::unlink((to / name).c_str()) != 0 && errno != ENOENT) return failed("remove", to / name);
+  for (const auto& name : names)
+    if (auto error = copy_sparse(from / name, to / name); !error.empty()) return error;
+  return {};
+}
+
+std::string sync_file_system(const std::filesystem::path& path) {
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (descriptor.get() < 0) return failed("open", path);
+  return ::syncfs(descriptor.get()) == 0 ? std::string() : failed("sync", path);
 }
 
 }  // namespace rebottle::worker::smolmachines

@@ -11,6 +11,7 @@
 
 #include "worker/backends/json_access.hpp"
 #include "worker/backends/smolmachines/disks.hpp"
+#include "worker/backends/smolmachines/guest_script.hpp"
 #include "worker/backends/text.hpp"
 
 namespace rebottle::worker::smolmachines {
@@ -123,11 +124,13 @@ awaitable<Answer> exec(Engine& engine, Exec request) {
   co_return answer;
 }
 
-awaitable<Answer> copy_out(Engine& engine, std::string machine, std::string from, std::string to) {
+awaitable<Answer> copy_out(Engine& engine, std::string machine, std::string from, std::string to,
+                           std::uint64_t bytes_max) {
   Call call;
   call.words = {"machine", "cp", machine + ":" + from, std::move(to)};
   call.machine = std::move(machine);
   call.deadline = seconds(engine.config.exec_timeout_s);
+  call.file_max = bytes_max;
   auto answer = co_await engine.calls.run(std::move(call));
   co_return answer;
 }
@@ -135,14 +138,6 @@ awaitable<Answer> copy_out(Engine& engine, std::string machine, std::string from
 awaitable<Performed> count_processes(Engine& engine, std::string machine) {
   // A process without an executable is one of the kernel's, or ended.
   static constexpr std::string_view script = R"sh(
-mine=" 1 $$ "
-up=$$
-while [ "${up:-1}" -gt 1 ] 2>/dev/null; do
-  of=$up
-  up=
-  while read -r key value rest; do [ "$key" = PPid: ] && up=$value; done 2>/dev/null < "/proc/$of/status"
-  mine="$mine$up "
-done
 count=0
 for place in /proc/[0-9]*; do
   case "$mine" in *" ${place#/proc/} "*) continue ;; esac
@@ -152,7 +147,7 @@ echo "$count"
 )sh";
   Exec request;
   request.machine = machine;
-  request.command = {"/bin/sh", "-c", std::string(script)};
+  request.command = {"/bin/sh", "-c", std::string(guest_own_processes).append(script)};
   request.as_root = true;
   request.timeout = seconds(engine.config.call_timeout_s);
   const auto asked = co_await exec(engine, std::move(request));
@@ -226,9 +221,18 @@ awaitable<AtRest> look_at_rest(Engine& engine, std::string name) {
     out.detail = "the data directory of " + name + ": " + place.answer.error;
     co_return out;
   }
-  const auto open = open_disk(place.path);
-  out.rest = open.empty() ? Rest::down : Rest::running;
-  if (!open.empty()) out.detail = "a virtual machine of " + name + " still has " + open + " open";
+  const auto use = disk_use(place.path);
+  switch (use.writers) {
+    case Writers::none: out.rest = Rest::down; break;
+    case Writers::some:
+      out.rest = Rest::running;
+      out.detail = "a virtual machine of " + name + " still has " + use.disk + " open";
+      break;
+    case Writers::unknown:
+      out.detail = "whether a virtual machine of " + name + " still has " + use.disk + " open cannot be told; the " +
+                   "service must run as the owner of the disks, or with CAP_LEASE";
+      break;
+  }
   co_return out;
 }
 

@@ -9,7 +9,9 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include "worker/backends/image_builder.hpp"
 #include "worker/backends/smolmachines/calls.hpp"
+#include "worker/backends/smolmachines/image_file.hpp"
 #include "worker/backends/smolmachines/smolmachines_config.hpp"
 
 namespace rebottle::worker::smolmachines {
@@ -17,7 +19,10 @@ namespace rebottle::worker::smolmachines {
 struct Engine {
   SmolmachinesConfig config;
   Calls calls;
-  boost::asio::thread_pool disk{1};  // for copies and syncs, which would hold the logic thread up
+  std::unique_ptr<ImageBuilder> builder;  // null: nobody builds images for us
+  ArchiveIndex archives{};
+  boost::asio::thread_pool disk{1};     // for copies and syncs, which would hold the logic thread up
+  boost::asio::thread_pool reading{1};  // for images, which would hold those up: a bottle that is down waits for them
 };
 
 // All machines of the state directory, as `machine ls --json` shows them.
@@ -45,8 +50,9 @@ struct Exec {
 };
 // What a command prints is kept up to a bound that is above the engine's own.
 [[nodiscard]] awaitable<Answer> exec(Engine& engine, Exec request);
-// Fetches a file of a running machine.
-[[nodiscard]] awaitable<Answer> copy_out(Engine& engine, std::string machine, std::string from, std::string to);
+// Fetches a file of a running machine, up to so many bytes: what it is then is the guest's choice alone.
+[[nodiscard]] awaitable<Answer> copy_out(Engine& engine, std::string machine, std::string from, std::string to,
+                                         std::uint64_t bytes_max);
 
 // How many processes run in the machine beside its init and the question itself: the workload and what it started. A
 // machine runs on without them, so they are asked for. Fails with `shell_missing` where nothing can be asked.

@@ -176,6 +176,25 @@ awaitable<Performed> judge_engine(Engine& engine) {
   co_return Performed::done(std::move(result));
 }
 
+// Which changes can be made, and why the others cannot.
+awaitable<json> changes_of(Engine& engine) {
+  json out = {{"changes", {"commands"}}};
+  if (!engine.config.import_dirs.empty()) out["changes"].push_back("image_file");
+  std::string why = "no builder is configured (backends.smolmachines.builder)";
+  if (engine.builder) {
+    const auto able = co_await engine.builder->probe();
+    out["builder"] = {{"name", engine.config.builder}, {"version", able.version}, {"reason_code", able.reason_code}};
+    why = able.message;
+    if (able.supported) why.clear();
+  }
+  for (const auto* change : {"dockerfile", "image"})
+    if (why.empty())
+      out["changes"].push_back(change);
+    else
+      out["unsupported_changes"][change] = why;
+  co_return out;
+}
+
 awaitable<schema::Capability> probe_engine(Engine& engine) {
   schema::Capability out;
   out.backend = "smolmachines";
@@ -189,7 +208,11 @@ awaitable<schema::Capability> probe_engine(Engine& engine) {
   out.version = text(at(out.supported ? judged.result : judged.detail, "version"));
   out.reason_code = judged.reason_code;
   out.message = judged.message;
-  json detail = out.supported ? json{{"changes", {"image file", "commands"}}} : judged.detail;
+  json detail = judged.detail;
+  if (out.supported) {
+    auto changes = co_await changes_of(engine);
+    detail = std::move(changes);
+  }
   detail["engine"] = engine.config.engine.string();
   detail["engine_state_dir"] = engine.config.engine_state_dir.string();
   out.detail = detail.dump();

@@ -2,17 +2,15 @@
 // Not here: archives' insides; the engine reads them.
 #include "worker/backends/smolmachines/image_file.hpp"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
+#include <functional>
 
 #include <fcntl.h>
-#include <openssl/evp.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "worker/backends/files.hpp"
+#include "worker/backends/sha256.hpp"
 
 namespace rebottle::worker::smolmachines {
 namespace {
@@ -34,14 +32,21 @@ std::filesystem::path locate(const SmolmachinesConfig& config, const std::string
   return {};
 }
 
-std::string hex_of(const unsigned char* bytes, unsigned int count) {
-  static constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  for (unsigned int i = 0; i < count; ++i) {
-    out += digits[bytes[i] >> 4U];
-    out += digits[bytes[i] & 15U];
+// Gives all of a file to `take`, until that returns what went wrong. Returns what went wrong, empty if nothing.
+std::string read_through(const std::filesystem::path& file, const std::function<std::string(std::string_view)>& take) {
+  const int source = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (source < 0) return "cannot open " + file.string() + ": " + std::strerror(errno);
+  std::string piece(piece_bytes, '\0');
+  std::string error;
+  while (error.empty()) {
+    const auto got = ::read(source, piece.data(), piece.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) error = "cannot read " + file.string() + ": " + std::strerror(errno);
+    if (got <= 0) break;
+    error = take({piece.data(), static_cast<std::size_t>(got)});
   }
-  return out;
+  ::close(source);
+  return error;
 }
 
 }  // namespace
@@ -52,7 +57,10 @@ Performed judge_image_file(const SmolmachinesConfig& config, const schema::Args:
                              "args.change.image.file: no directory of images is configured; set "
                              "backends.smolmachines.import_dirs.",
                              {{"field", "change.image.file"}, {"missing", "import_dirs"}});
-  if (!locate(config, file.file).empty()) return Performed::done();
+  std::error_code error;
+  const auto found = locate(config, file.file);
+  const auto bytes = std::filesystem::file_size(found, error);
+  if (!found.empty() && !error) return Performed::done({{"image_bytes", bytes}});
   std::vector<std::string> directories;
   for (const auto& directory : config.import_dirs) directories.push_back(directory.string());
   return Performed::failed(Outcome::permanent, "image_absent",
@@ -60,45 +68,59 @@ Performed judge_image_file(const SmolmachinesConfig& config, const schema::Args:
                            {{"file", file.file}, {"import_dirs", directories}});
 }
 
-std::int64_t image_file_size(const SmolmachinesConfig& config, const schema::Args& args) {
-  const auto* file = std::get_if<schema::Args::ImageFile>(&args.change);
-  if (file == nullptr) return 0;
-  std::error_code error;
-  const auto size = std::filesystem::file_size(locate(config, file->file), error);
-  return error ? 0 : static_cast<std::int64_t>(size);
-}
-
 std::string import_image_file(const SmolmachinesConfig& config, const schema::Args::ImageFile& file,
                               const std::filesystem::path& to, std::string& other_digest) {
   const auto from = locate(config, file.file);
   if (from.empty()) return "there is no file " + file.file + " any more";
-  const int source = ::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (source < 0) return "cannot open " + from.string() + ": " + std::strerror(errno);
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
+  Sha256 hash;
   FileWriter writer(to);
-  std::string piece(piece_bytes, '\0');
-  std::string error;
-  while (error.empty()) {
-    const auto got = ::read(source, piece.data(), piece.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) error = "cannot read " + from.string() + ": " + std::strerror(errno);
-    if (got <= 0) break;
-    const std::string_view bytes(piece.data(), static_cast<std::size_t>(got));
-    EVP_DigestUpdate(digest.get(), bytes.data(), bytes.size());
-    if (!writer.write(bytes)) error = writer.error();
-  }
-  ::close(source);
+  const auto error = read_through(from, [&](std::string_view bytes) {
+    hash.add(bytes.data(), bytes.size());
+    return writer.write(bytes) ? std::string() : writer.error();
+  });
   if (!error.empty()) return error;
-  std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(digest.get(), sum.data(), &size);
-  const auto found = hex_of(sum.data(), size);
+  const auto found = hash.hex();
   if (found != file.sha256) {
     other_digest = found;
     return file.file + " has the sha256 " + found + ", not the approved " + file.sha256;
   }
   return writer.seal() ? std::string() : writer.error();
+}
+
+std::string file_sha256(const std::filesystem::path& file) {
+  Sha256 hash;
+  const auto error = read_through(file, [&hash](std::string_view bytes) {
+    hash.add(bytes.data(), bytes.size());
+    return std::string();
+  });
+  return error.empty() ? hash.hex() : std::string();
+}
+
+std::filesystem::path ArchiveIndex::find(const SmolmachinesConfig& config, std::string_view sha256) {
+  std::error_code error;
+  for (const auto& directory : config.import_dirs) {
+    const auto options = std::filesystem::directory_options::skip_permission_denied;
+    for (std::filesystem::recursive_directory_iterator it(directory, options, error), end; !error && it != end;
+         it.increment(error)) {
+      std::error_code gone;  // meanwhile
+      if (it->is_symlink(gone) || !it->is_regular_file(gone)) continue;
+      const auto size = it->file_size(gone);
+      const auto written = it->last_write_time(gone);
+      if (gone) continue;
+      auto& known = known_[it->path()];
+      if (known.sha256.empty() || known.size != size || known.written != written) {
+        Sha256 hash;
+        const auto problem = read_through(it->path(), [&hash](std::string_view bytes) {
+          hash.add(bytes.data(), bytes.size());
+          return std::string();
+        });
+        if (!problem.empty()) continue;
+        known = {size, written, hash.hex()};
+      }
+      if (known.sha256 == sha256) return it->path();
+    }
+  }
+  return {};
 }
 
 }  // namespace rebottle::worker::smolmachines

@@ -18,10 +18,12 @@ schema::Leftover leftover(std::string_view kind, const json& reference) {
   return out;
 }
 
-schema::Leftover machine_of(const JobView& job, const std::string& name) {
-  return leftover(
-      kind_machine,
-      {{"name", name}, {"bottle", job.context.bottle}, {"files", json::array({job.spec_file(name).string()})}});
+// The machine of that name that the job `maker` made: another one's may come to be called so.
+schema::Leftover machine_of(const JobView& job, const std::string& name, const std::string& maker) {
+  return leftover(kind_machine, {{"name", name},
+                                 {"bottle", job.context.bottle},
+                                 {"job", maker},
+                                 {"files", json::array({job.spec_file(maker).string()})}});
 }
 
 Performed not_ours(std::string message, const json& detail) {
@@ -58,9 +60,12 @@ awaitable<Performed> remove_machine(Engine& engine, json reference) {
   const auto now = co_await look_at_rest(engine, name);
   if (now.rest == Rest::unknown)
     co_return Performed::failed(Outcome::unreachable, "backend_unreachable", now.detail, {{"machine", name}});
-  if (now.rest != Rest::gone) {
-    if (!is_ours(now.machine, text(at(reference, "bottle"))))
-      co_return not_ours("The machine " + name + " does not carry our labels.", {{"machine", name}});
+  const auto maker = text(at(reference, "job"));
+  const bool ours = is_ours(now.machine, text(at(reference, "bottle"))) && !maker.empty();
+  if (now.rest != Rest::gone && !ours)
+    co_return not_ours("The machine " + name + " does not carry our labels.", {{"machine", name}});
+  // Another job was given the name after this one's machine was gone: what is there now may be the bottle.
+  if (now.rest != Rest::gone && made_by(now.machine, maker)) {
     // What runs may be in use, whatever was thought when the job ended.
     if (now.rest == Rest::running) co_return not_ours(now.detail + "; it is not deleted.", {{"machine", name}});
     const auto deleted = co_await delete_machine(engine, name);
@@ -77,16 +82,25 @@ awaitable<Performed> remove_machine(Engine& engine, json reference) {
 
 std::vector<schema::Leftover> leftovers_of(const JobView& job, State end) {
   std::vector<schema::Leftover> out;
-  // A person settled it by hand: what stays is theirs to judge.
-  if (end == State::resolved || job.new_machine().empty()) return out;
+  // A person settled it by hand: machines, disks and kept paths are theirs to judge.
+  const bool judged_by_hand = end == State::resolved;
+  if (job.new_machine().empty()) return out;
   if (job.makes_machine()) {
-    const bool changed = end == State::succeeded;
-    if (!changed) out.push_back(machine_of(job, job.new_machine()));
-    if (changed && at(job.baseline(), "ours") == true) out.push_back(machine_of(job, job.old_machine()));
     // The engine has unpacked the image; it does not come back for the archive.
-    out.push_back(leftover(kind_path, {{"path", job.image_file(job.new_machine()).string()}}));
+    out.push_back(leftover(kind_path, {{"path", job.image_dir().string()}}));
+    if (judged_by_hand) return out;
+    const bool changed = end == State::succeeded;
+    const auto old_maker = text(at(at(job.baseline(), "labels"), label::job));
+    if (!changed) out.push_back(machine_of(job, job.new_machine(), job.context.job_key));
+    if (changed && at(job.baseline(), "ours") == true && !old_maker.empty())
+      out.push_back(machine_of(job, job.old_machine(), old_maker));
     out.push_back(leftover(kind_path, {{"path", job.path_dir().string()}}));
-  } else {
+    if (job.builder != nullptr) {
+      const bool same_builder = text(at(job.context.current, "builder")) == job.builder->name();
+      const auto superseded = same_builder ? text(at(job.context.current, "image_tag")) : std::string();
+      for (auto& one : job.builder->leftovers(job.context, end, superseded)) out.push_back(std::move(one));
+    }
+  } else if (!judged_by_hand) {
     out.push_back(leftover(kind_path, {{"path", job.disk_dir().string()}}));
   }
   return out;
@@ -104,7 +118,14 @@ awaitable<Performed> remove_leftover(Engine& engine, const schema::Leftover& lef
     auto out = co_await remove_paths(engine, std::move(paths));
     co_return out;
   }
-  co_return not_ours("Leftovers of this kind are not known.", {{"kind", leftover.kind}});
+  // What is in the builder's engine has kinds of its own.
+  if (engine.builder) {
+    auto out = co_await engine.builder->remove(leftover);
+    co_return out;
+  }
+  co_return Performed::failed(Outcome::transient, "builder_absent",
+                              "No builder is configured that could remove it; set backends.smolmachines.builder.",
+                              {{"kind", leftover.kind}});
 }
 
 }  // namespace rebottle::worker::smolmachines

@@ -2,7 +2,6 @@
 #include "worker/backends/smolmachines/names.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "worker/backends/json_access.hpp"
 
@@ -36,8 +35,6 @@ bool made_by(const json& machine, std::string_view job_key) {
 
 std::vector<std::string> label_options(const JobContext& job, std::int64_t rev, std::string_view spec_sha,
                                        const json& old) {
-  static constexpr std::array<std::string_view, 6> ours = {label::managed_by, label::bottle, label::rev,
-                                                           label::job,        label::fence,  label::spec};
   std::vector<std::string> out;
   const auto add = [&out](std::string_view key, std::string_view value) {
     out.push_back(std::string("--label=").append(key).append("=").append(value));
@@ -50,7 +47,7 @@ std::vector<std::string> label_options(const JobContext& job, std::int64_t rev, 
   add(label::spec, spec_sha.substr(0, spec_digits));
   if (const json& labels = at(old, "labels"); labels.is_object())
     for (const auto& [key, value] : labels.items())
-      if (std::ranges::find(ours, std::string_view(key)) == ours.end()) add(key, text(value));
+      if (!key.starts_with(label::prefix)) add(key, text(value));
   return out;
 }
 

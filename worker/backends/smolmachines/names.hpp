@@ -11,12 +11,13 @@
 namespace rebottle::worker::smolmachines {
 
 namespace label {
-inline constexpr std::string_view managed_by = "managed-by";
-inline constexpr std::string_view bottle = "bottle";  // the slug
-inline constexpr std::string_view rev = "rev";        // 1 for the first machine that was made for the bottle
-inline constexpr std::string_view job = "job";        // the job key
-inline constexpr std::string_view fence = "fence";    // of the claim that made it
-inline constexpr std::string_view spec = "spec";      // the first 12 digits of the spec's sha256
+inline constexpr std::string_view prefix = "io.rebottle.";  // a provisioner's own labels are never touched
+inline constexpr std::string_view managed_by = "io.rebottle.managed-by";
+inline constexpr std::string_view bottle = "io.rebottle.bottle";  // the slug
+inline constexpr std::string_view rev = "io.rebottle.rev";        // 1 for the first one that was made for the bottle
+inline constexpr std::string_view job = "io.rebottle.job";        // the job key
+inline constexpr std::string_view fence = "io.rebottle.fence";    // of the claim that made it
+inline constexpr std::string_view spec = "io.rebottle.spec";      // the first 12 digits of the spec's sha256
 inline constexpr std::string_view us = "rebottle";
 }  // namespace label
 

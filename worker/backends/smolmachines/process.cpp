@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,7 +48,8 @@ int open_input(const Program& program) {
 }
 
 // Between fork and exec, in a process that had threads: only calls that are safe in a signal handler.
-[[noreturn]] void run_child(int gate, std::array<int, 3> streams, char* const* argv, char* const* environment) {
+[[noreturn]] void run_child(int gate, std::array<int, 3> streams, std::uint64_t file_max, char* const* argv,
+                            char* const* environment) {
   ::setsid();
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   sigset_t none;
@@ -60,6 +62,8 @@ int open_input(const Program& program) {
   ::close_range(3, ~0U, 0);
   // What the engine makes is read by machines that run as users of their own; our umask is not meant for it.
   ::umask(0022);
+  const rlimit limit{file_max, file_max};
+  if (file_max != 0 && ::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(exec_failed);
   ::execve(argv[0], argv, environment);
   ::_exit(exec_failed);
 }
@@ -79,6 +83,16 @@ std::string read_all(int descriptor, std::size_t bytes_max) {
 std::size_t size_of(int descriptor) {
   struct stat status {};
   return ::fstat(descriptor, &status) == 0 ? static_cast<std::size_t>(status.st_size) : 0;
+}
+
+// Children whose ChildProcess is gone, and whose end nobody else will ask for.
+std::vector<pid_t>& left_behind() {
+  static std::vector<pid_t> pids;
+  return pids;
+}
+
+void reap_left_behind() {
+  std::erase_if(left_behind(), [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; });
 }
 
 // Until the descriptor of a process says that it ended, or the pause is over.
@@ -122,6 +136,7 @@ bool is_alive(const ProcessId& process) {
 
 ChildProcess::ChildProcess(const Program& program, const std::function<bool(const ProcessId&)>& record)
     : output_max_(program.output_max), stop_at_output_max_(program.stop_at_output_max) {
+  reap_left_behind();
   const auto argv = pointers(program.argv);
   const auto environment = pointers(program.environment);
   output_ = ::memfd_create("stdout", MFD_CLOEXEC);
@@ -136,7 +151,7 @@ ChildProcess::ChildProcess(const Program& program, const std::function<bool(cons
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::close(gate[1]);
-    run_child(gate[0], {input, output_, errors_}, argv.data(), environment.data());
+    run_child(gate[0], {input, output_, errors_}, program.file_max, argv.data(), environment.data());
   }
   if (pid < 0) error_ = std::string("cannot fork: ") + std::strerror(errno);
   ::close(input);
@@ -149,21 +164,24 @@ ChildProcess::ChildProcess(const Program& program, const std::function<bool(cons
     if (!recorded || ::write(gate[1], &go, 1) != 1) error_ = "cannot record the call";
   }
   ::close(gate[1]);
-  if (!error_.empty() && pid > 0) ::waitpid(pid, nullptr, 0);  // without the gate's word it ends at once
+  started_ = error_.empty();
+  if (!started_ && pid > 0) ::waitpid(pid, nullptr, 0);  // without the gate's word it ends at once
 }
 
 ChildProcess::~ChildProcess() {
+  if (started_ && !reap()) left_behind().push_back(id_.pid);
   for (const int descriptor : {pidfd_, output_, errors_})
     if (descriptor >= 0) ::close(descriptor);
 }
 
 void ChildProcess::end_now() {
-  if (!ended_) ::pidfd_send_signal(pidfd_, SIGKILL, nullptr, 0);
+  if (started_ && !ended_) ::pidfd_send_signal(pidfd_, SIGKILL, nullptr, 0);
 }
 
 bool ChildProcess::reap() {
   int status = 0;
-  if (!ended_ && ::waitpid(id_.pid, &status, WNOHANG) == id_.pid) {
+  const auto found = ended_ ? 0 : ::waitpid(id_.pid, &status, WNOHANG);
+  if (found == id_.pid) {
     ended_ = true;
     signalled_ = WIFSIGNALED(status);
     exit_code_ = signalled_ ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
@@ -195,7 +213,8 @@ awaitable<bool> wait_for_end(ProcessId id, milliseconds deadline) {
   if (pidfd < 0) co_return !is_alive(id);
   boost::asio::posix::stream_descriptor process(executor, pidfd);
   while (true) {
-    ::waitpid(id.pid, nullptr, WNOHANG);  // a child that an abandoned call left behind
+    // Never this very process: if it is our child, whoever holds it is to learn how it ended.
+    reap_left_behind();
     if (!is_alive(id)) co_return true;
     const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
     if (left <= milliseconds{0}) co_return false;

@@ -35,10 +35,12 @@ struct Program {
   std::filesystem::path input;                    // stdin; empty: /dev/null
   std::size_t output_max = std::size_t{4} << 20;  // what is read of it, and where wait() stops
   bool stop_at_output_max = true;
+  std::uint64_t file_max = 0;  // no file may become larger by it; 0: as ours
 };
 
 // A child in a session of its own, so that no signal for us reaches it. The destructor closes what we hold of it and
-// does not end it: the child never writes to us, so it can outlive us unharmed.
+// does not end it: the child never writes to us, so it can outlive us unharmed. Its remains are taken away by the next
+// call.
 class ChildProcess {
  public:
   // Forks, lets `record` write down who the child is, and only then lets it run; if `record` returns false, or this
@@ -71,12 +73,13 @@ class ChildProcess {
   std::size_t output_max_;
   bool stop_at_output_max_;
   std::string error_;
+  bool started_ = false;
   bool ended_ = false;
   bool signalled_ = false;
   int exit_code_ = 0;
 };
 
-// Waits for a process that need not be our child; false after the deadline. Reaps it if it is.
+// Waits for a process that need not be our child; false after the deadline.
 [[nodiscard]] awaitable<bool> wait_for_end(ProcessId process, milliseconds deadline);
 
 }  // namespace rebottle::worker::smolmachines

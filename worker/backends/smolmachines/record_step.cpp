@@ -1,6 +1,7 @@
-// The last look before the bottle is touched: drift ends the job, and what the engine says goes into a file.
+// The last look before the bottle is touched: drift ends the job, and all that was prepared is made durable.
 // Not here: the baseline itself (admission.cpp).
 #include "worker/backends/json_access.hpp"
+#include "worker/backends/smolmachines/disks.hpp"
 #include "worker/backends/smolmachines/steps.hpp"
 #include "worker/backends/smolmachines/target.hpp"
 
@@ -25,6 +26,14 @@ awaitable<Performed> perform_record(Engine& engine, const JobView& job, Directio
     co_return Performed::failed(Outcome::stale, "drift",
                                 "The machine " + job.old_machine() + " was changed by someone else meanwhile.",
                                 {{"diff", diff}});
+  // The engine's table is not durable by itself: without this a power cut takes the new machine back out of it.
+  std::function<std::string()> sync = [directory = engine.config.engine_state_dir] {
+    return sync_file_system(directory);
+  };
+  const auto error = co_await on_disk(engine, std::move(sync));
+  if (!error.empty())
+    co_return Performed::failed(Outcome::transient, "not_durable", "The engine's files: " + error + ".",
+                                {{"error", error}});
   json processes;
   if (job.was_running()) {
     const auto counted = co_await count_processes(engine, job.old_machine());
@@ -37,9 +46,9 @@ awaitable<Performed> perform_record(Engine& engine, const JobView& job, Directio
   co_return Performed::done(std::move(result));
 }
 
-awaitable<Observed> observe_record(Engine& /*engine*/, const JobView& job, Direction /*direction*/) {
-  const bool known = job.has_fact(effect::record);
-  co_return Observed{known ? World::present : World::absent, job.fact(effect::record), {}};
+// The step comes here again only after a wait: a freeze, a crash, a pause. A look from before it is too old to act on.
+awaitable<Observed> observe_record(Engine& /*engine*/, const JobView& /*job*/, Direction /*direction*/) {
+  co_return seen_as(World::absent);
 }
 
 }  // namespace rebottle::worker::smolmachines

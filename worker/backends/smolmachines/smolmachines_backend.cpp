@@ -14,15 +14,16 @@
 namespace rebottle::worker::smolmachines {
 namespace {
 
-Engine make_engine(SmolmachinesConfig config) {
+Engine make_engine(SmolmachinesConfig config, std::unique_ptr<ImageBuilder> builder) {
   Calls calls(config.engine, config.engine_state_dir, config.work_dir / "calls",
               child_environment(config.start_timeout_s));
-  return {std::move(config), std::move(calls)};
+  return {std::move(config), std::move(calls), std::move(builder)};
 }
 
 class SmolmachinesBackend final : public Backend {
  public:
-  explicit SmolmachinesBackend(SmolmachinesConfig config) : engine_(make_engine(std::move(config))) {}
+  SmolmachinesBackend(SmolmachinesConfig config, std::unique_ptr<ImageBuilder> builder)
+      : engine_(make_engine(std::move(config), std::move(builder))) {}
 
   [[nodiscard]] std::string_view name() const override { return "smolmachines"; }
   [[nodiscard]] int concurrency() const override { return engine_.config.concurrency; }
@@ -46,26 +47,26 @@ class SmolmachinesBackend final : public Backend {
   }
 
   [[nodiscard]] std::vector<Effect> effects(const JobContext& job, State step) const override {
-    const JobView view(engine_.config, job);
+    const JobView view(engine_.config, job, engine_.builder.get());
     return effects_of(view, step);
   }
 
   awaitable<Observed> observe(const JobContext& job, const Effect& effect, Direction direction) override {
-    const JobView view(engine_.config, job);
+    const JobView view(engine_.config, job, engine_.builder.get());
     const auto observe_it = effect_row(effect.name).observe;
     auto observed = co_await observe_it(engine_, view, direction);
     co_return observed;
   }
 
   awaitable<Performed> perform(const JobContext& job, const Effect& effect, Direction direction) override {
-    const JobView view(engine_.config, job);
+    const JobView view(engine_.config, job, engine_.builder.get());
     const auto perform_it = effect_row(effect.name).perform;
     auto performed = co_await perform_it(engine_, view, direction);
     co_return performed;
   }
 
   [[nodiscard]] std::vector<schema::Leftover> leftovers(const JobContext& job, State end) const override {
-    const JobView view(engine_.config, job);
+    const JobView view(engine_.config, job, engine_.builder.get());
     return leftovers_of(view, end);
   }
 
@@ -75,7 +76,7 @@ class SmolmachinesBackend final : public Backend {
   }
 
   [[nodiscard]] json current(const JobContext& job) const override {
-    const JobView view(engine_.config, job);
+    const JobView view(engine_.config, job, engine_.builder.get());
     json out = {{"machine", view.new_machine()},
                 {"rev", view.new_rev()},
                 {"previous_machine", view.old_machine()},
@@ -85,10 +86,14 @@ class SmolmachinesBackend final : public Backend {
       out["job"] = job.job_key;
       out["spec_sha256"] = at(view.baseline(), "spec_sha256");
       out["image"] = at(view.fact(effect::create_new), "image");
+      if (!view.needs_builder()) return out;
+      out["builder"] = engine_.config.builder;
+      out["image_id"] = view.built_image();
+      if (view.builds()) out["image_tag"] = engine_.builder->image_name(job);
       return out;
     }
     // The machine is the same: what was true of how it was made still is.
-    for (const auto* kept : {"made", "job", "spec_sha256"})
+    for (const auto* kept : {"made", "job", "spec_sha256", "builder", "image_id", "image_tag"})
       if (job.current.contains(kept)) out[kept] = job.current[kept];
     out["image"] = at(view.baseline(), "image");
     return out;
@@ -106,8 +111,8 @@ class SmolmachinesBackend final : public Backend {
 }  // namespace
 
 std::unique_ptr<Backend> make_smolmachines_backend(const boost::asio::any_io_executor& /*executor*/,
-                                                   SmolmachinesConfig config) {
-  return std::make_unique<SmolmachinesBackend>(std::move(config));
+                                                   SmolmachinesConfig config, std::unique_ptr<ImageBuilder> builder) {
+  return std::make_unique<SmolmachinesBackend>(std::move(config), std::move(builder));
 }
 
 }  // namespace rebottle::worker::smolmachines

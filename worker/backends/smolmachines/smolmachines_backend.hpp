@@ -6,13 +6,14 @@
 
 #include <boost/asio/any_io_executor.hpp>
 
-#include "worker/backends/backend.hpp"
+#include "worker/backends/image_builder.hpp"
 #include "worker/backends/smolmachines/smolmachines_config.hpp"
 
 namespace rebottle::worker::smolmachines {
 
 // All calls and all work run on `executor`, which must be a single thread.
 [[nodiscard]] std::unique_ptr<Backend> make_smolmachines_backend(const boost::asio::any_io_executor& executor,
-                                                                 SmolmachinesConfig config);
+                                                                 SmolmachinesConfig config,
+                                                                 std::unique_ptr<ImageBuilder> builder = nullptr);
 
 }  // namespace rebottle::worker::smolmachines

@@ -21,8 +21,10 @@ struct SmolmachinesConfig {
   // <bottle>.json: with what options of `machine create` the provisioner made it. Empty: nobody says.
   std::filesystem::path spec_dir;
   std::vector<std::filesystem::path> import_dirs;  // where args.change.image.file is looked for
-  int concurrency = 2;                             // bottles at the same time
-  int call_timeout_s = 30;                         // of every call but the ones below
+  // Whose engine builds images for us: the name of another section. Empty: nobody's.
+  std::string builder;
+  int concurrency = 2;      // bottles at the same time
+  int call_timeout_s = 30;  // of every call but the ones below
   // A start is never given up before the engine answers: ending it would leave a machine that nobody knows of.
   int start_timeout_s = 300;   // after that the job waits for it
   int stop_timeout_s = 30;     // where the job does not say

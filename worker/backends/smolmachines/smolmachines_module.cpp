@@ -1,26 +1,45 @@
 // The keys of [backends.smolmachines]. Not here: their defaults (smolmachines_config.hpp).
 #include "worker/backends/smolmachines/smolmachines_module.hpp"
 
+#include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "worker/backends/smolmachines/smolmachines_backend.hpp"
+#include "worker/backends/text.hpp"
 
 namespace rebottle::worker::smolmachines {
 namespace {
 
 class SmolmachinesModule final : public BackendModule {
  public:
+  explicit SmolmachinesModule(std::vector<const BuilderModule*> builders) : builders_(std::move(builders)) {}
+
   [[nodiscard]] std::string_view name() const override { return "smolmachines"; }
   [[nodiscard]] config::Keys keys() override { return keys_of(config_); }
+  [[nodiscard]] std::vector<config::Clash> clashes() const override {
+    if (config_.builder.empty() || builder() != nullptr) return {};
+    std::vector<std::string> names;
+    for (const auto* one : builders_) names.emplace_back(one->name());
+    return {{"builder", "must be the name of an engine that builds images: " + worker::joined(names, " or ")}};
+  }
   [[nodiscard]] std::unique_ptr<Backend> make(const boost::asio::any_io_executor& executor,
                                               const std::filesystem::path& private_dir) const override {
     if (!config_.enabled) return nullptr;
     auto made = config_;
     if (made.work_dir.empty()) made.work_dir = private_dir / "smolmachines";
-    return make_smolmachines_backend(executor, std::move(made));
+    auto images = builder() == nullptr ? nullptr : builder()->make_builder(executor, name());
+    return make_smolmachines_backend(executor, std::move(made), std::move(images));
   }
 
  private:
+  // The one that the configuration names; null if it names none.
+  [[nodiscard]] const BuilderModule* builder() const {
+    const auto found = std::ranges::find(builders_, config_.builder, &BuilderModule::name);
+    return found == builders_.end() ? nullptr : *found;
+  }
+
+  std::vector<const BuilderModule*> builders_;
   SmolmachinesConfig config_;
 };
 
@@ -38,6 +57,7 @@ config::Keys keys_of(SmolmachinesConfig& to) {
       absolute_path("spec_dir", to.spec_dir),
       absolute_paths("import_dirs", to.import_dirs),
       absolute_path("work_dir", to.work_dir),
+      text("builder", to.builder),
       whole("concurrency", to.concurrency, 1, 1000),
       whole("call_timeout_s", to.call_timeout_s, 1, 3600),
       whole("start_timeout_s", to.start_timeout_s, 1, day_s),
@@ -49,6 +69,8 @@ config::Keys keys_of(SmolmachinesConfig& to) {
   };
 }
 
-std::unique_ptr<BackendModule> smolmachines_module() { return std::make_unique<SmolmachinesModule>(); }
+std::unique_ptr<BackendModule> smolmachines_module(std::vector<const BuilderModule*> builders) {
+  return std::make_unique<SmolmachinesModule>(std::move(builders));
+}
 
 }  // namespace rebottle::worker::smolmachines

@@ -31,13 +31,14 @@ FoundSpec unknown_spec(const SmolmachinesConfig& config, const JobView& job, con
                  {{"machine", machine}, {"spec_file", wanted}});
 }
 
-// Empty, or why nobody else could have written it: root's or ours, and not writable by all or by a foreign group.
+// Why somebody else could have written it; empty if it is root's or ours, and writable by its owner alone.
 std::string trust_problem(const std::string& file) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) return "it cannot be read";
   if (status.st_uid != 0 && status.st_uid != ::geteuid())
     return "it belongs to user " + std::to_string(status.st_uid) + "; only root's and this service's own are trusted";
   if ((status.st_mode & S_IWOTH) != 0) return "everyone may write to it";
+  if ((status.st_mode & S_IWGRP) != 0) return "its group may write to it";
   return {};
 }
 
@@ -70,8 +71,10 @@ FoundSpec find_spec(const SmolmachinesConfig& config, const JobView& job, const 
   const auto name = text(at(machine, "name"));
   std::error_code error;
   if (is_ours(machine, job.context.bottle)) {
-    const auto own = job.spec_file(name).string();
-    auto found = std::filesystem::exists(own, error) ? parsed(own, name, machine) : FoundSpec{};
+    const auto maker = label_of(machine, label::job);
+    const auto own = job.spec_file(maker).string();
+    auto found =
+        valid_machine_name(maker) && std::filesystem::exists(own, error) ? parsed(own, name, machine) : FoundSpec{};
     const auto label = label_of(machine, label::spec);
     if (found.spec && found.spec->sha256().starts_with(label)) return found;
     // Ours is lost or was touched: the provisioner's is the other source, with the same proof against the row.

@@ -22,8 +22,13 @@ using Perform = awaitable<Performed> (*)(Engine&, const JobView&, Direction);
 [[nodiscard]] awaitable<Performed> perform_record(Engine& engine, const JobView& job, Direction direction);
 
 // image_steps.cpp
-[[nodiscard]] awaitable<Observed> observe_import_image(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Performed> perform_import_image(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Observed> observe_current(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Performed> perform_provide_current(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Observed> observe_made_image(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Performed> perform_make_image(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Observed> observe_image_file(Engine& engine, const JobView& job, Direction direction);
+[[nodiscard]] awaitable<Performed> perform_export_image(Engine& engine, const JobView& job, Direction direction);
 
 // create_step.cpp
 [[nodiscard]] awaitable<Observed> observe_create_new(Engine& engine, const JobView& job, Direction direction);
@@ -58,6 +63,8 @@ using Perform = awaitable<Performed> (*)(Engine&, const JobView&, Direction);
 // Starts the machine, but only beside an `other` one that is proved to be down (or is the same).
 [[nodiscard]] awaitable<Performed> bring_up(Engine& engine, std::string name, std::string other);
 
+// Work on another thread; returns what it returns.
+[[nodiscard]] awaitable<std::string> on_thread(boost::asio::thread_pool& thread, std::function<std::string()> work);
 // Work on the disk thread; the logic thread goes on meanwhile. Returns what it returns: what went wrong.
 [[nodiscard]] awaitable<std::string> on_disk(Engine& engine, std::function<std::string()> work);
 // A whole small file, made durable. Returns what went wrong, empty if nothing.

@@ -64,6 +64,16 @@ TEST_F(CapabilityRow, FollowsTheBackendOnATimer) {
   EXPECT_EQ(clock_.now() - begin, 120'000);
 }
 
+TEST_F(CapabilityRow, FollowsTheBackendWhenTheWallClockIsSetBack) {
+  start_and_wait();
+  const auto begin = clock_.steady();
+  clock_.set_wall(-3'600'000);
+  world_.supported = false;
+  ASSERT_TRUE(run_until_supported("docker", false));
+
+  EXPECT_EQ(clock_.steady() - begin, 60'000);
+}
+
 TEST_F(CapabilityRow, FollowsAtOnceWhenAJobFindsTheEngineSilent) {
   world_.faults = {{.effect = "park_old", .trouble = Trouble::unreachable, .times = 3}};
   start_and_wait();
@@ -98,6 +108,15 @@ TEST_F(CapabilityRow, OfABackendThatHangsIsANoAndHoldsNobodyUp) {
 }
 
 // Else the row of a backend that was configured once would go on answering.
+TEST_F(CapabilityRow, OfSeveralBackendsThatHangTakesNoLongerThanOfOne) {
+  world_.probe_hangs = others_["podman"].probe_hangs = others_["smolmachines"].probe_hangs = true;
+  const auto begin = clock_.now();
+  start_and_wait();
+
+  EXPECT_EQ(clock_.now() - begin, 15'000);
+  EXPECT_THAT(recorded(), ElementsAre("docker", "podman", "smolmachines"));
+}
+
 TEST_F(CapabilityRow, OfABackendThatIsNotServedIsRemovedAtTheStart) {
   others_["smolmachines"];
   start_and_wait();

@@ -222,6 +222,7 @@ TEST_F(Rebottled, WrongUsageAndWrongConfigurationExit2) {
 
 TEST_F(Rebottled, ChecksAConfigurationAndSaysItsVersion) {
   EXPECT_EQ(start({"--check-config"})->wait(), 0);
+  EXPECT_THAT(output(), HasSubstr((directory_ / "rebottle.toml").string() + ": sound"));
   EXPECT_FALSE(std::filesystem::exists(database_));
   EXPECT_EQ(start({"--version"})->wait(), 0);
   EXPECT_THAT(output(), HasSubstr("rebottled 0."));

@@ -184,6 +184,26 @@ TEST_F(RequestAnswer, RetryOfAFinalJobIsANewJob) {
   EXPECT_EQ(job(next).state, State::succeeded);
 }
 
+TEST_F(RequestAnswer, RetryOfASucceededJobCarriesTheApprovalOutAgain) {
+  start();
+  const auto id = approve("dev-1");
+  ASSERT_TRUE(run_to_end(id));
+  EXPECT_EQ(job(id).state, State::succeeded);
+  const auto answer = answered(request("retry", id));
+  ASSERT_EQ(answer.outcome, "done");
+
+  EXPECT_EQ(job(json::parse(answer.answer)["job_id"].get<std::int64_t>()).run, 2);
+}
+
+TEST_F(RequestAnswer, RetryOfAResolvedJobIsANewJob) {
+  const auto id = stuck();
+  EXPECT_EQ(answered(request("resolve", id, R"({"outcome":"restored","reason":"looked at it"})")).outcome, "done");
+  const auto answer = answered(request("retry", id));
+  ASSERT_EQ(answer.outcome, "done");
+
+  EXPECT_EQ(job(json::parse(answer.answer)["job_id"].get<std::int64_t>()).run, 2);
+}
+
 TEST_F(RequestAnswer, RetryOfAnExpiredApprovalIsRefused) {
   world_.faults = {{.effect = "build", .trouble = Trouble::permanent}};
   start();
@@ -219,6 +239,7 @@ TEST_F(RequestAnswer, ResolveRecordsTheObservation) {
   EXPECT_EQ(row.event, "resolve");
   EXPECT_EQ(row.actor, "bob");
   EXPECT_EQ(json::parse(row.data)["reason"], "looked at it");
+  EXPECT_THAT(operator_->leftovers(id), Not(IsEmpty()));
 }
 
 TEST_F(RequestAnswer, ResolveIsRefusedWhileTwoAgentsRun) {
@@ -273,6 +294,31 @@ TEST_F(RequestAnswer, FreezeHoldsAJobBeforeTheStopAndLooksAgainAfterwards) {
               Contains("dev-1 observe tag_old"));
 }
 
+TEST_F(RequestAnswer, FrozenJobsTakeNoPlaceOfTheirBackend) {
+  world_.concurrency = 1;
+  world_.faults = {{.effect = "build", .trouble = Trouble::hangs}};
+  start();
+  const auto held = approve("dev-1");
+  ASSERT_TRUE(run_until([&] { return world_.running == 1; }, "prepare"));
+  EXPECT_EQ(answered(request_on("freeze", "docker", "dev-1", R"({"reason":"audit"})")).outcome, "done");
+  world_.release();
+  ASSERT_TRUE(run_to_end(approve("dev-2")));
+  EXPECT_EQ(job(held).state, State::prepare);
+
+  // After the thaw it waits until the place is free again.
+  world_.faults = {{.effect = "build", .trouble = Trouble::hangs}};
+  world_.hanging = true;
+  const auto next = approve("dev-3");
+  ASSERT_TRUE(run_until([&] { return world_.running == 1; }, "dev-3 in prepare"));
+  EXPECT_EQ(answered(request_on("unfreeze", "docker", "dev-1", "{}")).outcome, "done");
+  settle();
+  EXPECT_EQ(job(held).state, State::prepare);
+  world_.release();
+  ASSERT_TRUE(run_to_end(held));
+  ASSERT_TRUE(run_to_end(next));
+  EXPECT_EQ(job(held).state, State::succeeded);
+}
+
 TEST_F(RequestAnswer, FreezePastTheStopLetsTheJobFinish) {
   world_.faults = {{.effect = "stop_old", .trouble = Trouble::hangs}};
   start();
@@ -315,6 +361,35 @@ TEST_F(RequestAnswer, FrozenJobCanBeCancelledAndDrained) {
 TEST_F(RequestAnswer, UnfreezeThatMatchesNothingIsRefused) {
   start();
   EXPECT_EQ(answered(request_on("unfreeze", "docker", "dev-1", "{}")).outcome, "refused");
+}
+
+// SQLite reads the first of two equal keys, and no escapes in their names: its guards let such rows pass.
+TEST_F(RequestAnswer, RowThatReadersUnderstandDifferentlyIsRefusedAndEndsNothing) {
+  start();
+  std::vector<std::int64_t> taken;
+  const auto offer = [&](const std::string& kind, const std::string& args) {
+    try {
+      taken.push_back(request_on(kind, "docker", "dev-1", args));
+    } catch (const std::exception&) {
+      // The database's own guard was enough.
+    }
+  };
+  offer("freeze", R"({"reason":"x","reason":5})");
+  offer("freeze", R"({"reason":"x","\u0072eason":5})");
+  offer("freeze", "{\"reason\":\"caf\xe9\"}");
+  offer("freeze", R"({"reason":"x","expires_at":18446744073709551615})");
+  offer("plan", R"({"kind":"capability_block","kind":7,"args":{"change":{"image":"a"}}})");
+  offer("plan", R"({"\u006bind":7,"args":{"change":{"image":"a"}}})");
+  offer("undo", R"({"plan":true,"plan":"no"})");
+  ASSERT_THAT(taken, Not(IsEmpty()));
+  for (const auto id : taken) {
+    const auto answer = answered(id);
+    EXPECT_EQ(answer.outcome, "refused") << id << answer.message;
+    EXPECT_THAT(answer.message, HasSubstr("args"));
+  }
+
+  EXPECT_THAT(operator_->freezes(clock_.now()), IsEmpty());
+  ASSERT_TRUE(run_to_end(approve("dev-1")));
 }
 
 TEST_F(RequestAnswer, PlanTellsWhatWouldHappenAndTouchesNothing) {

@@ -371,6 +371,51 @@ TEST_F(ServiceJob, DrainHaltsWhatIsBeforeStopAndFinishesWhatIsPastIt) {
   EXPECT_EQ(world_.inconsistency("dev-1", State::succeeded), "");
 }
 
+TEST_F(ServiceJob, DrainDuringTheLastEffectBeforeTheStopStopsNothing) {
+  world_.faults = {{.effect = "tag_old", .trouble = Trouble::hangs}};
+  start();
+  const auto id = approve("dev-1");
+  ASSERT_TRUE(run_until([&] { return world_.running == 1; }, "snapshot"));
+  service_->stop();
+  settle();
+  world_.release();
+  ASSERT_TRUE(run_until([&] { return exit_code_.has_value(); }, "the end"));
+  EXPECT_EQ(job(id).state, State::snapshot);
+  EXPECT_THAT(calls_with("dev-1 perform stop_old"), IsEmpty());
+
+  start();
+  ASSERT_TRUE(run_to_end(id));
+  EXPECT_EQ(job(id).state, State::succeeded);
+}
+
+TEST_F(ServiceJob, WallClockThatIsSetBackMakesNoPauseLonger) {
+  world_.faults = {{.effect = "park_old", .trouble = Trouble::transient}};
+  start();
+  const auto id = approve("dev-1");
+  clock_moves_ = false;
+  ASSERT_TRUE(run_until([&] { return job(id).retry_at.has_value(); }, "the pause of a bottle that is down"));
+  clock_.set_wall(-3'600'000);
+  const auto begin = clock_.steady();
+  clock_moves_ = true;
+  ASSERT_TRUE(run_to_end(id));
+
+  EXPECT_EQ(job(id).state, State::succeeded);
+  EXPECT_LT(clock_.steady() - begin, 60'000);
+}
+
+TEST_F(ServiceJob, WallClockThatIsSetForwardIsNoDowntime) {
+  world_.faults = {{.effect = "park_old", .trouble = Trouble::transient}};
+  start();
+  const auto id = approve("dev-1");
+  clock_moves_ = false;
+  ASSERT_TRUE(run_until([&] { return job(id).down_since.has_value(); }, "down"));
+  clock_.set_wall(24 * 3'600'000);
+  clock_moves_ = true;
+  ASSERT_TRUE(run_to_end(id));
+
+  EXPECT_EQ(job(id).state, State::succeeded);
+}
+
 TEST_F(ServiceJob, GracefulStopsCostNoAttempt) {
   world_.faults = {{.effect = "build", .trouble = Trouble::hangs, .times = always}};
   start();

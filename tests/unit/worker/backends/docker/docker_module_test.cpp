@@ -1,6 +1,8 @@
 // Every key of the Docker backend's section ends in its own setting. Not here: how values are judged (config_test.cpp).
 #include "worker/backends/docker/docker_module.hpp"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 
 namespace rebottle::worker::docker {
@@ -20,6 +22,8 @@ TEST(DockerModule, EveryKeyEndsInItsSetting) {
                                                 {"registry_auth_file", "/etc/auth.json"},
                                                 {"import_dirs", {"/srv/images"}},
                                                 {"pull", true},
+                                                {"keep_old_s", 17},
+                                                {"override_dockerfile", "/srv/{bottle}/Dockerfile"},
                                                 {"build_timeout_s", 10},
                                                 {"stop_timeout_s", 0},
                                                 {"stable_s", 11},
@@ -44,6 +48,8 @@ TEST(DockerModule, EveryKeyEndsInItsSetting) {
   EXPECT_THAT(config.import_dirs, ::testing::ElementsAre("/srv/images"));
   EXPECT_EQ(config.build_network, "builds");
   EXPECT_TRUE(config.pull);
+  EXPECT_EQ(config.keep_old_s, 17);
+  EXPECT_EQ(config.override_dockerfile, "/srv/{bottle}/Dockerfile");
   EXPECT_EQ(config.build_timeout_s, 10);
   EXPECT_EQ(config.stop_timeout_s, 0);
   EXPECT_EQ(config.stable_s, 11);
@@ -67,6 +73,16 @@ TEST(DockerModule, WhatBuildKitCannotKeepIsRefused) {
   ASSERT_EQ(module->clashes().size(), 2U);
   EXPECT_EQ(module->clashes()[0].key, "build_memory_mib");
   EXPECT_EQ(module->clashes()[1].key, "build_network");
+}
+
+TEST(DockerModule, AnOverrideIsAFileOfItsOwnForEachBottle) {
+  DockerConfig config;
+  const auto keys = keys_of(config);
+  const auto key = std::ranges::find(keys, "override_dockerfile", &config::Key::name);
+  ASSERT_NE(key, keys.end());
+  EXPECT_NE(key->take({"/srv/Dockerfile", "string"}), "");
+  EXPECT_NE(key->take({"{bottle}/Dockerfile", "string"}), "");
+  EXPECT_EQ(key->take({"", "string"}), "") << "switched off";
 }
 
 TEST(DockerModule, SwitchedOffMakesNone) {

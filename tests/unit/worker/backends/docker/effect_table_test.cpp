@@ -132,10 +132,42 @@ TEST_F(EffectTable, LeftoversAreNamedByTheJob) {
                           R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
   EXPECT_THAT(
       kinds(State::failed),
-      ElementsAre(R"(created_container {"job":"ab-1","name":"agent.new-ab-1","settled":false})",
-                  R"(image_tag {"job":"ab-1","tag":"rebottle/agent:job-ab-1"})", R"(build_cache {"mark":"ab-"})",
-                  R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
+      ElementsAre(
+          R"(created_container {"container_id":"","job":"ab-1","name":"agent.new-ab-1","settled":false,"step":"create_new"})",
+          R"(image_tag {"job":"ab-1","tag":"rebottle/agent:job-ab-1"})", R"(build_cache {"mark":"ab-"})",
+          R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(snapshot_files {"directory":"ab-1"})"));
   EXPECT_EQ(kinds(State::resolved).size(), 4U) << "a settlement by hand keeps the files";
+}
+
+TEST_F(EffectTable, AnUndoMakesNothingAndPutsInWhatWasParked) {
+  job.job_key = "ab-2";
+  const json before = {{"name", "agent"}, {"container_id", "old"}, {"running", true}, {"members", json::array()}};
+  job.undoes = Undone{"ab-1", {{"admit", before}}};
+  job.facts["admit"] = before;
+  job.facts["admit"]["container_id"] = "changed";
+  EXPECT_THAT(names(State::prepare), ElementsAre("admit", "pin_image"));
+  EXPECT_THAT(names(State::apply), ElementsAre("park_old", "take_name"));
+  EXPECT_EQ(backend->effects(job, State::apply)[1].summary, "rename agent.prev-ab-1 to agent");
+  EXPECT_EQ(backend->current(job)["container_id"], "old");
+}
+
+TEST_F(EffectTable, WhatAnUndoLeavesGoesAtOnce) {
+  config.keep_old_s = 60;
+  backend = make_docker_backend(io.get_executor(), config);
+  job.job_key = "ab-2";
+  job.undoes = Undone{"ab-1", {{"admit", {{"container_id", "old"}, {"name", "agent"}}}}};
+  job.facts["admit"] = {{"container_id", "changed"}, {"name", "agent"}};
+  std::vector<std::string> left;
+  for (const auto& leftover : backend->leftovers(job, State::succeeded)) {
+    EXPECT_EQ(leftover.not_before, 0) << leftover.kind;
+    EXPECT_FALSE(leftover.way_back) << leftover.kind;
+    left.push_back(leftover.kind + " " + leftover.reference);
+  }
+  // Of the undone job's, only what is of no use to what is back in its place.
+  EXPECT_THAT(left, ElementsAre(R"(parked_container {"container_id":"changed","name":"agent.prev-ab-2"})",
+                                R"(image_tag {"tag":"rebottle/agent:prev-ab-2"})",
+                                R"(image_tag {"tag":"rebottle/agent:prev-ab-1"})", R"(build_cache {"mark":"ab-"})",
+                                R"(snapshot_files {"directory":"ab-1"})", R"(snapshot_files {"directory":"ab-2"})"));
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdio>
 #include <fstream>
 
 #include <sys/stat.h>
@@ -132,8 +134,28 @@ TEST_F(ImageFiles, GetOurNameAndNoOther) {
 }
 
 TEST_F(ImageFiles, AreHashedToTheirLastByte) {
-  const auto bytes = write("x.tar", make_archive({file("c.json", "config"), file("manifest.json", manifest)}) + "more");
+  const auto bytes = write(
+      "x.tar",
+      make_archive({file("c.json", "config"), file("a/layer.tar", "layer"), file("manifest.json", manifest)}) + "more");
   EXPECT_EQ(copied("x.tar").sha256, sha256_hex(bytes));
+}
+
+// What an engine wrote that was asked for one image, and broke off or mistook itself.
+TEST_F(ImageFiles, AreProvedToBeTheImageThatWasAskedFor) {
+  const auto whole = make_archive(
+      {file("c.json", "config"), file("a/layer.tar", std::string(5000, 'l')), file("manifest.json", manifest)});
+  write("whole.tar", whole);
+  write("cut.tar", whole.substr(0, 3000) + R"({"message":"no space left on device"})");
+  write("layerless.tar", make_archive({file("c.json", "config"), file("manifest.json", manifest)}));
+  const auto copied_as = [&](const std::string& name, const std::string& id) {
+    return copy_archive(find_image_file({imports()}, name).file, copy(), "rebottle/x:job-1", id).problem;
+  };
+  const auto id = "sha256:" + sha256_hex("config");
+  EXPECT_THAT(copied_as("cut.tar", id), HasSubstr("damaged"));
+  EXPECT_EQ(copied_as("layerless.tar", id), "its manifest names a layer that is not in it");
+  EXPECT_EQ(copied_as("whole.tar", "sha256:" + sha256_hex("another")), "it holds another image");
+  EXPECT_FALSE(std::filesystem::exists(copy())) << "nothing of that gets the name";
+  EXPECT_EQ(copied_as("whole.tar", id), "");
 }
 
 TEST_F(ImageFiles, ThatAreNoArchiveOfOneImageAreRefused) {
@@ -156,8 +178,53 @@ TEST_F(ImageFiles, ThatAreNoArchiveOfOneImageAreRefused) {
   // Cut off in the middle of a layer.
   const auto whole = make_archive(
       {file("c.json", "config"), file("a/layer.tar", std::string(300'000, 'l')), file("manifest.json", manifest)});
-  write("x.tar", whole.substr(0, 100'000));
+  write("x.tar", whole.substr(0, 300'500));
   EXPECT_THAT(copied("x.tar").problem, HasSubstr("damaged"));
+  write("x.tar", whole.substr(0, 100'000));
+  EXPECT_THAT(copied("x.tar").problem, HasSubstr("more than the file holds"));
+}
+
+// A header that declares `size` bytes of a file and brings none of them: GNU's, with one hole or without a map of
+// holes.
+std::string sparse_file(std::size_t size, bool mapped) {
+  std::string block(512, '\0');
+  const auto put = [&block](std::size_t at, const std::string& text) { block.replace(at, text.size(), text); };
+  const auto octal = [](std::size_t number) {
+    std::array<char, 12> out{};
+    std::snprintf(out.data(), out.size(), "%011zo", number);
+    return std::string(out.data());
+  };
+  put(0, "a/layer.tar");
+  put(100, "0000644");
+  put(124, octal(0));
+  put(136, octal(0));
+  put(148, "        ");
+  put(156, "S");
+  put(257, "ustar  ");
+  if (mapped) {
+    put(386, octal(size));
+    put(398, octal(0));
+  }
+  put(483, octal(size));
+  unsigned sum = 0;
+  for (const char c : block) sum += static_cast<unsigned char>(c);
+  put(148, octal(sum).substr(5));
+  return block;
+}
+
+TEST_F(ImageFiles, ThatDeclareMoreThanTheyHoldAreRefusedBeforeTheyFillTheDisk) {
+  const auto whole = make_archive({file("c.json", "config"), file("manifest.json", manifest)});
+  for (const bool mapped : {true, false}) {
+    write("x.tar", sparse_file(std::size_t{64} << 20U, mapped) + whole);
+    EXPECT_THAT(copied("x.tar").problem, HasSubstr("more than the file holds")) << mapped;
+    EXPECT_FALSE(std::filesystem::exists(copy()));
+  }
+  ArchiveEntry link;
+  link.path = "b/layer.tar";
+  link.kind = ArchiveEntry::Kind::symlink;
+  link.content = std::string(5000, 'x');
+  write("x.tar", make_archive({link}) + whole);
+  EXPECT_THAT(copied("x.tar").problem, HasSubstr("a link that no image has"));
 }
 
 TEST_F(ImageFiles, ThatCannotBeCopiedAreNoFaultOfTheirs) {

@@ -1,6 +1,19 @@
 // Versions, names, labels, the engine's errors, disk headers: the parts that only look at what they are given.
 // Not here: processes.
+#include <array>
+#include <cerrno>
+#include <cstddef>
 #include <fstream>
+#include <functional>
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +21,9 @@
 #include "worker/backends/smolmachines/calls.hpp"
 #include "worker/backends/smolmachines/disks.hpp"
 #include "worker/backends/smolmachines/host.hpp"
+#include "worker/backends/smolmachines/image_file.hpp"
 #include "worker/backends/smolmachines/names.hpp"
+#include "worker/backends/text.hpp"
 
 namespace rebottle::worker::smolmachines {
 namespace {
@@ -74,11 +89,34 @@ TEST(Labels, AreOursAndTheOthersOfTheOldMachine) {
   job.bottle = "dev";
   job.job_key = "x-9";
   job.fence = 4;
-  const json old = {{"labels", {{"owner", "exo"}, {"rev", "7"}, {"job", "x-3"}}}};
+  const json old = {
+      {"labels", {{"owner", "exo"}, {"job", "nightly"}, {"io.rebottle.rev", "7"}, {"io.rebottle.job", "x-3"}}}};
   const auto options = label_options(job, 8, "abcdef0123456789", old);
   EXPECT_THAT(options,
-              ElementsAre("--label=managed-by=rebottle", "--label=bottle=dev", "--label=rev=8", "--label=job=x-9",
-                          "--label=fence=4", "--label=spec=abcdef012345", "--label=owner=exo"));
+              ElementsAre("--label=io.rebottle.managed-by=rebottle", "--label=io.rebottle.bottle=dev",
+                          "--label=io.rebottle.rev=8", "--label=io.rebottle.job=x-9", "--label=io.rebottle.fence=4",
+                          "--label=io.rebottle.spec=abcdef012345", "--label=job=nightly", "--label=owner=exo"));
+}
+
+// ---- the index of archives ----
+
+TEST(Archives, AreFoundByWhatTheyHold) {
+  std::string pattern = std::filesystem::temp_directory_path() / "rebottle-index-XXXXXX";
+  const std::filesystem::path folder = ::mkdtemp(pattern.data());
+  std::filesystem::create_directory(folder / "sub");
+  std::ofstream(folder / "sub/one.tar") << "one";
+  std::ofstream(folder / "two.tar") << "two";
+  std::filesystem::create_symlink("two.tar", folder / "a-link.tar");
+  SmolmachinesConfig config;
+  config.import_dirs = {folder / "nowhere", folder};
+  ArchiveIndex index;
+  EXPECT_EQ(index.find(config, sha256_hex("one")), folder / "sub/one.tar");
+  EXPECT_EQ(index.find(config, sha256_hex("two")), folder / "two.tar");
+  EXPECT_EQ(index.find(config, sha256_hex("three")), "");
+  std::ofstream(folder / "two.tar") << "three";
+  EXPECT_EQ(index.find(config, sha256_hex("three")), folder / "two.tar");
+  EXPECT_EQ(index.find(config, sha256_hex("two")), "");
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Environment, KeepsTheEnginesSettingsButNotItsDefaultMachine) {
@@ -154,12 +192,117 @@ TEST_F(Disk, BothMustBeThereOnce) {
 TEST_F(Disk, OpenForWritingIsSeen) {
   const auto path = qcow2("");
   std::ofstream(folder_ / "storage.raw") << "x";
-  EXPECT_EQ(open_disk(folder_), "");
+  EXPECT_EQ(disk_use(folder_).writers, Writers::none);
   {
     const std::ofstream held(path, std::ios::binary | std::ios::app);
-    EXPECT_EQ(open_disk(folder_), "overlay.qcow2");
+    EXPECT_EQ(disk_use(folder_).writers, Writers::some);
+    EXPECT_EQ(disk_use(folder_).disk, "overlay.qcow2");
   }
-  EXPECT_EQ(open_disk(folder_), "");
+  EXPECT_EQ(disk_use(folder_).writers, Writers::none);
+}
+
+// What a child of this process finds there, after `become`.
+Writers seen_by_child(const std::filesystem::path& folder, const std::function<void()>& become) {
+  const auto child = ::fork();
+  if (child == 0) {
+    become();
+    ::_exit(static_cast<int>(disk_use(folder).writers));
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << status;
+  return static_cast<Writers>(WEXITSTATUS(status));
+}
+
+void refuse_leases() {
+  std::array<sock_filter, 6> program = {{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                                         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fcntl, 0, 3),
+                                         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[1])),
+                                         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_SETLEASE, 0, 1),
+                                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+                                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
+  const sock_fprog filter{program.size(), program.data()};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    ::_exit(99);
+}
+
+TEST_F(Disk, WhereThereAreNoLeasesTheProcessesAreLookedAt) {
+  const auto path = qcow2("");
+  std::ofstream(folder_ / "storage.raw") << "x";
+  EXPECT_EQ(seen_by_child(folder_, refuse_leases), Writers::none);
+  {
+    const std::ifstream read_only(path, std::ios::binary);
+    EXPECT_EQ(seen_by_child(folder_, refuse_leases), Writers::none);
+    const std::ofstream held(path, std::ios::binary | std::ios::app);
+    EXPECT_EQ(seen_by_child(folder_, refuse_leases), Writers::some);
+  }
+  EXPECT_EQ(seen_by_child(folder_, refuse_leases), Writers::none);
+}
+
+TEST_F(Disk, WhereNobodyTellsItIsNotKnown) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody who may not look";
+  qcow2("");
+  std::ofstream(folder_ / "storage.raw") << "x";
+  const auto become_nobody = [] {
+    constexpr uid_t nobody = 65534;
+    if (::setuid(nobody) != 0) ::_exit(99);
+  };
+  EXPECT_EQ(seen_by_child(folder_, become_nobody), Writers::unknown);
+}
+
+std::string content(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST_F(Disk, CopiesTakeThePlaceOfWhatWasChanged) {
+  for (const auto* name : {"from", "to"}) std::filesystem::create_directory(folder_ / name);
+  for (const auto* name : {"from/a", "from/b", "to/a"}) std::ofstream(folder_ / name) << name;
+  EXPECT_EQ(move_over(folder_ / "from", folder_ / "to", {"a", "b"}), "");
+  EXPECT_EQ(content(folder_ / "to/a") + content(folder_ / "to/b"), "from/afrom/b");
+  EXPECT_THAT(move_over(folder_ / "from", folder_ / "to", {"a"}), HasSubstr("put back"));
+  EXPECT_EQ(content(folder_ / "to/a"), "from/a");
+}
+
+TEST_F(Disk, TheyDoSoOnAFileSystemThatTheChangeHasFilled) {
+  for (const auto* name : {"from", "to"}) std::filesystem::create_directory(folder_ / name);
+  const auto to = folder_ / "to";
+  if (::mount("none", to.c_str(), "tmpfs", 0, "size=4m") != 0) GTEST_SKIP() << "no file system can be mounted here";
+  const std::string old(3 << 20, 'o');
+  std::ofstream(folder_ / "from/a") << old;
+  std::ofstream(to / "a") << std::string(1 << 20, 'n');
+  std::ofstream(to / "b") << std::string(16 << 20, 'n');  // as much as there is room for
+  std::ofstream(folder_ / "from/b") << "old";
+  EXPECT_EQ(move_over(folder_ / "from", to, {"a", "b"}), "");
+  EXPECT_EQ(content(to / "a"), old);
+  EXPECT_EQ(content(to / "b"), "old");
+  EXPECT_EQ(::umount(to.c_str()), 0);
+}
+
+// As the unit's SystemCallFilter=~@privileged does it: no file is given to anybody, not even to its owner.
+void refuse_fchown() {
+  std::array<sock_filter, 4> program = {{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+                                         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchown, 0, 1),
+                                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+                                         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}};
+  const sock_fprog filter{program.size(), program.data()};
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+    ::_exit(1);
+}
+
+TEST_F(Disk, ACopyOfOnesOwnNeedsNoChangeOfOwner) {
+  const auto from = folder_ / "from.raw";
+  std::ofstream(from) << "content";
+  const auto child = ::fork();
+  if (child == 0) {
+    refuse_fchown();
+    const auto error = copy_sparse(from, folder_ / "to.raw");
+    ::_exit(error.empty() && ::fchown(0, ::geteuid(), ::getegid()) == -1 ? 0 : 2);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  EXPECT_EQ(std::filesystem::file_size(folder_ / "to.raw"), 7U);
 }
 
 TEST_F(Disk, ACopyKeepsHolesAndMode) {

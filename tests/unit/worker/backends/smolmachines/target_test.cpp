@@ -17,7 +17,11 @@ json machine(const std::string& name, const std::string& state, const json& labe
           {"image", "local:abc"}};
 }
 json ours(int rev, const std::string& job) {
-  return {{"managed-by", "rebottle"}, {"bottle", "dev"}, {"rev", std::to_string(rev)}, {"job", job}, {"spec", "abc"}};
+  return {{label::managed_by, label::us},
+          {label::bottle, "dev"},
+          {label::rev, std::to_string(rev)},
+          {label::job, job},
+          {label::spec, "abc"}};
 }
 
 class Choice : public ::testing::Test {
