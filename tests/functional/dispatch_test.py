@@ -86,8 +86,8 @@ class Dispatch(Case):
             if not asked_in_vain or time.monotonic() > deadline:
                 return job
 
-    def run_rows(self, rows, engine, recorder, **smolmachines):
-        self.worker = Worker(self.folder, engine, NULL + self.machines.section(**smolmachines))
+    def run_rows(self, rows, engine, recorder, smolmachines=()):
+        self.worker = Worker(self.folder, engine, NULL + self.machines.section(**dict(smolmachines)))
         bottle = self.bottle()
         before = bottle.inspect()
         started = self.machines.calls(mutating=True)
@@ -135,7 +135,7 @@ class Dispatch(Case):
     def run_without_machines(self, reason, **smolmachines):
         with RecordingProxy(self.folder / "proxy.sock", self.engine.path) as proxy:
             rows = [row + (UNSUPPORTED, reason) for row in NO_MACHINES]
-            self.run_rows(rows, proxy.path, proxy, **smolmachines)
+            self.run_rows(rows, proxy.path, proxy, smolmachines)
 
     def test_machines_switched_off(self):
         self.run_without_machines("backend_absent", enabled=False)
