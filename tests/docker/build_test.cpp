@@ -114,7 +114,7 @@ TEST_F(DockerBuild, IsLoggedWhenItTakesTooLong) {
 }
 
 TEST_F(DockerBuild, KeepsTheLinesOfTheApprovedDockerfile) {
-  auto driver = building("FROM current AS one\nFROM current\nRUN true \\\n  # a comment\n && true\n\nENV LONELY\n");
+  auto driver = building("FROM current AS one\nFROM current\nRUN true \\\n  # a comment\n && true\n\nEXPOSE\n");
   const auto done = driver.run_step(State::prepare);
   EXPECT_EQ(done.reason_code, "dockerfile_invalid");
   EXPECT_THAT(done.message, HasSubstr("line 7")) << done.message;

@@ -140,7 +140,7 @@ TEST_F(Building, ADockerfileMakesAMachineAndTheNextOneBeginsAtItsImage) {
   EXPECT_EQ(at(current_, "builder"), "docker");
   remove_leftovers(first, State::succeeded);
   EXPECT_THAT(tags(), ElementsAre(text(at(current_, "image_tag"))));
-  EXPECT_THAT(files_left(), ElementsAre("specs/dev-1-r1.json"));
+  EXPECT_THAT(files_left(), ElementsAre("specs/" + first.context().job_key + ".json"));
 
   auto second = driver({{"change", {{"dockerfile", "FROM current\nRUN echo again > /root/again\n"}}}}, 8);
   ended = second.run_all();
@@ -200,7 +200,7 @@ TEST_F(Building, ThatFailsIsLoggedAndLeavesTheBottleAlone) {
 
 TEST_F(Building, OfWhatCannotBeBuiltIsRefused) {
   const std::vector<std::pair<std::string, std::string>> dockerfiles = {
-      {"FROM current\nADD http://example.org/x /x\n", "ADD fetches"},
+      {"FROM current\nADD http://example.org/x /x\n", "ADD is not accepted"},
       {"FROM --platform=linux/arm64 current\n", "platform"},
       {"FROM nobody-has/this:1\n", "pull = false"}};
   for (const auto& [dockerfile, why] : dockerfiles) {
@@ -301,7 +301,7 @@ TEST_F(Building, FindsItsOwnWorkAfterACrashAtEveryEffect) {
   current_ = backend_->current(job.context());
   remove_leftovers(job, State::succeeded);
   EXPECT_THAT(tags(), ElementsAre(text(at(current_, "image_tag"))));
-  EXPECT_THAT(files_left(), ElementsAre("specs/dev-1-r1.json"));
+  EXPECT_THAT(files_left(), ElementsAre("specs/" + job.context().job_key + ".json"));
 }
 
 TEST_F(Building, OnAFullDiskEndsBeforeTheStop) {

@@ -66,7 +66,10 @@ std::string what_record(const JobView& job) { return "look at " + machine(job) +
 std::string what_save(const JobView& job) {
   return "keep the paths of " + machine(job) + " in " + job.path_dir().string();
 }
-std::string what_stop(const JobView& job) { return "stop " + machine(job); }
+std::string what_stop(const JobView& job) {
+  const bool kept = job.makes_machine() && !job.baseline().empty() && at(job.baseline(), "ours") != true;
+  return "stop " + machine(job) + (kept ? ", which stays: rebottle did not make it" : "");
+}
 std::string what_copy(const JobView& job) {
   return "copy the disks of " + machine(job) + " to " + job.disk_dir().string();
 }

@@ -19,8 +19,6 @@ awaitable<Plan> make_plan(Engine& engine, JobContext job) {
   job.facts[std::string(effect::admit)] = std::move(admitted.result);
   const JobView view(engine.config, job, engine.builder.get());
   list_effects(plan, [&view](State step) { return effects_of(view, step); });
-  if (view.makes_machine() && at(view.baseline(), "ours") != true)
-    plan.changes.push_back("the machine " + view.old_machine() + " stays, stopped: rebottle did not make it");
   list_leftovers(plan, leftovers_of(view, State::succeeded), "success");
   list_leftovers(plan, leftovers_of(view, State::rolled_back), "a roll-back");
   plan.irreversible = {
