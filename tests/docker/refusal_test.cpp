@@ -362,7 +362,7 @@ TEST_F(DockerUntouched, AsAreContainersThatHaveTheJobsLabelFromItsImage) {
   auto one = driver({{"dockerfile", good_dockerfile}});
   const auto names = docker::names_of(bottle, bottle, one.context().job_key, "");
   const auto survives = [&](json labels) {
-    json body = {{"Image", names.tag_job}, {"Labels", std::move(labels)}};
+    json body = {{"Image", names.tag_job}, {"Cmd", {"sleep", "1000"}}, {"Labels", std::move(labels)}};
     const auto id = text(at(call("POST", "/containers/create?name=" + bottle + "-persons", body), "Id"));
     for (const auto& leftover : backend->leftovers(one.context(), State::failed)) {
       if (leftover.kind != "created_container") continue;

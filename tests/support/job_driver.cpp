@@ -85,6 +85,7 @@ Performed JobDriver::run_step(State step) {
     }
     if (effect.name == stop_after_) return Performed::failed(Outcome::unknown, "stopped_by_test", "");
   }
+  looked_ = looked_ || step == State::snapshot;
   return Performed::done();
 }
 
@@ -94,7 +95,6 @@ Performed JobDriver::run_all() {
     if (step == State::snapshot && looked_) continue;
     auto performed = run_step(step);
     if (performed.outcome != Outcome::done) return performed;
-    looked_ = looked_ || step == State::snapshot;
   }
   return Performed::done();
 }

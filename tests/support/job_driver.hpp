@@ -57,7 +57,7 @@ class JobDriver {
   Backend* backend_;
   worker::JobContext context_;
   std::map<Key, statemachine::Journal> journal_;
-  bool looked_ = false;  // run_all has left the snapshot
+  bool looked_ = false;  // the snapshot is left
   std::string failed_at_;
   std::string stop_after_;
   std::vector<std::string> done_;
