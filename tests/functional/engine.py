@@ -9,6 +9,8 @@ import socket
 import tarfile
 import urllib.parse
 
+import poll
+
 IMAGE = "rebottle-demo/busybox:1"
 API = "/v1.41"
 
@@ -177,11 +179,18 @@ class Bottle:
             self.remove_one(one)
 
     def remove_one(self, path, **query):
-        try:
-            self.engine.call("DELETE", path, **query)
-        except EngineError as error:
-            if error.status != 404:  # gone meanwhile
-                raise
+        def gone():
+            try:
+                self.engine.call("DELETE", path, **query)
+            except EngineError as error:
+                # Gone meanwhile, or the worker's last call is removing it still.
+                if error.status == 409 and "already in progress" in str(error):
+                    return False
+                if error.status != 404:
+                    raise
+            return True
+
+        poll.until(gone, f"{path} is removed")
 
 
 # ---- comparing what inspect says ---------------------------------------------------------------------------------
