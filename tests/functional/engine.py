@@ -59,6 +59,21 @@ class Engine:
         finally:
             connection.close()
 
+    def remove(self, path, **query):
+        """Until it is gone, by whoever's hand."""
+        def gone():
+            try:
+                self.call("DELETE", path, **query)
+            except EngineError as error:
+                # The worker's last call may be removing it still.
+                if error.status == 409 and "already in progress" in str(error):
+                    return False
+                if error.status != 404:
+                    raise
+            return True
+
+        poll.until(gone, f"{path} is removed")
+
     def inspect(self, name):
         """The container of exactly this name or id; None if there is none."""
         try:
@@ -173,24 +188,10 @@ class Bottle:
         listed = self.engine.call("GET", "/containers/json", all=1,
                                   filters=json.dumps({"name": [f"^/{re.escape(self.slug)}"]}))
         for one in listed:
-            self.remove_one(f"/containers/{one['Id']}", force=1, v=1)
+            self.engine.remove(f"/containers/{one['Id']}", force=1, v=1)
         tags = [tag for tag in self.engine.images() if tag.startswith(f"rebottle/{self.slug}:")]
         for one in (f"/networks/{self.network}", f"/volumes/{self.volume}", *(f"/images/{tag}" for tag in tags)):
-            self.remove_one(one)
-
-    def remove_one(self, path, **query):
-        def gone():
-            try:
-                self.engine.call("DELETE", path, **query)
-            except EngineError as error:
-                # Gone meanwhile, or the worker's last call is removing it still.
-                if error.status == 409 and "already in progress" in str(error):
-                    return False
-                if error.status != 404:
-                    raise
-            return True
-
-        poll.until(gone, f"{path} is removed")
+            self.engine.remove(one)
 
 
 # ---- comparing what inspect says ---------------------------------------------------------------------------------

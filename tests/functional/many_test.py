@@ -28,9 +28,9 @@ class Many(Case):
         super().clean_up()  # ends the worker first: it may be removing the same ones
         for one in self.engine.call("GET", "/containers/json", all=1,
                                     filters=json.dumps({"label": ["bot.many=yes"]})):
-            self.engine.call("DELETE", f"/containers/{one['Id']}", force=1)
+            self.engine.remove(f"/containers/{one['Id']}", force=1)
         for tag in [tag for tag in self.engine.images() if tag.startswith("rebottle/many-")]:
-            self.engine.call("DELETE", f"/images/{tag}")
+            self.engine.remove(f"/images/{tag}")
 
     def make(self, count):
         """Plain bottles: what they carry is other tests' matter."""

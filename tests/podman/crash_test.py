@@ -57,11 +57,10 @@ class PodmanBottle:
         return self.engine.run(self.slug, *argv, user=user)
 
     write, read = case.Bottle.write, case.Bottle.read
-    remove_one = case.Bottle.remove_one
 
     def remove(self):
         for one in self.engine.containers(name=[f"^{re.escape(self.slug)}"]):
-            self.remove_one(f"/containers/{one['Id']}", force=1, v=1)
+            self.engine.remove(f"/containers/{one['Id']}", force=1, v=1)
 
 
 class PodmanCrash(case.Case):
