@@ -21,23 +21,24 @@ HANGS = {"change": {"dockerfile": "FROM current\nRUN sleep 1000\n"}}
 class Many(Case):
     def setUp(self):
         super().setUp()
+        self.run_id = uuid.uuid4().hex[:8]  # another test may have many on the same engine
         self.worker = Worker(self.folder, self.engine.path, service={"log_level": "info"},
                              docker={"concurrency": CONCURRENCY, "stable_s": 0})
 
     def clean_up(self):
         super().clean_up()  # ends the worker first: it may be removing the same ones
         for one in self.engine.call("GET", "/containers/json", all=1,
-                                    filters=json.dumps({"label": ["bot.many=yes"]})):
+                                    filters=json.dumps({"label": [f"bot.many={self.run_id}"]})):
             self.engine.remove(f"/containers/{one['Id']}", force=1)
-        for tag in [tag for tag in self.engine.images() if tag.startswith("rebottle/many-")]:
+        for tag in [tag for tag in self.engine.images() if tag.startswith(f"rebottle/many-{self.run_id}-")]:
             self.engine.remove(f"/images/{tag}")
 
     def make(self, count):
         """Plain bottles: what they carry is other tests' matter."""
-        slugs = [f"many-{uuid.uuid4().hex[:8]}" for _ in range(count)]
+        slugs = [f"many-{self.run_id}-{uuid.uuid4().hex[:8]}" for _ in range(count)]
         for slug in slugs:
             self.engine.create(slug, {
-                "Image": IMAGE, "Cmd": ["sh", "-c", AGENT], "User": "agent", "Labels": {"bot.many": "yes"},
+                "Image": IMAGE, "Cmd": ["sh", "-c", AGENT], "User": "agent", "Labels": {"bot.many": self.run_id},
                 "HostConfig": {"Init": True, "NetworkMode": "none"}})
         return slugs
 
@@ -80,7 +81,7 @@ class Many(Case):
             after = self.engine.inspect(slug)
             self.assertTrue(after["State"]["Running"])
             self.assertNotEqual(after["Id"], before[slug])
-        self.assertEqual(len(self.engine.containers(label=["bot.many=yes"])), BOTTLES)
+        self.assertEqual(len(self.engine.containers(label=[f"bot.many={self.run_id}"])), BOTTLES)
         waits = [row["at"] for row in self.worker.sql("SELECT downtime_ms AS at FROM jobs_view")]
         print(f"downtime: median {statistics.median(waits)} ms, longest {max(waits)} ms")
 
