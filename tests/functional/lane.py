@@ -1,5 +1,6 @@
 # Many jobs one after the other on a bottle, each with trouble of its own, several lanes beside each other.
 # Not here: which trouble, and what may become of a job (the tests).
+import os
 import queue
 import shutil
 import sys
@@ -9,7 +10,7 @@ import traceback
 from pathlib import Path
 
 from case import Case
-from engine import Engine
+from engine import Engine, EngineError
 from faults import FaultProxy
 from worker import FINAL, Worker
 
@@ -48,18 +49,28 @@ class Lane(Case):
 
     def remove(self, bottle):
         bottle.remove()
-        self.engine.call("DELETE", f"/networks/{bottle.slug}-extra")
+        self.engine.remove(f"/networks/{bottle.slug}-extra")
 
     def renew(self, **changes):
         """A fresh bottle, on two networks."""
         made = self.bottle(**self.changes, **changes)
         extra = f"{made.slug}-extra"
-        subnet = made.subnet.replace("10.99.", "10.98.")
-        self.engine.call("POST", "/networks/create",
-                         {"Name": extra, "CheckDuplicate": True, "IPAM": {"Config": [{"Subnet": subnet}]}})
+        self.make_network(extra)
         self.engine.call("POST", f"/networks/{extra}/connect", {"Container": made.id})
         made.write("/home/agent/notes", "what the agent knows")
         self.current = made
+
+    def make_network(self, name):
+        """On a subnet that nobody has; another lane may be about to give one back."""
+        for number in range(250):
+            config = {"Subnet": f"10.98.{(os.getpid() + number) % 250}.0/24"}
+            try:
+                return self.engine.call("POST", "/networks/create",
+                                        {"Name": name, "CheckDuplicate": True, "IPAM": {"Config": [config]}})
+            except EngineError as error:
+                if "overlap" not in str(error):
+                    raise
+        raise AssertionError("no free subnet")
 
     def run_job(self, args, spoil=lambda proxy: None, deadline_s=600):
         """One job from approval to the last leftover. Returns it with its calls as `calls`, and the state before."""
