@@ -96,20 +96,6 @@ class Building : public SmolmachinesCase {
     }
     return out;
   }
-  void remove_leftovers(JobDriver& job, State end) {
-    for (const auto& leftover : backend_->leftovers(job.context(), end)) {
-      const auto removed = run(io_, backend_->remove(leftover));
-      EXPECT_EQ(removed.outcome, Outcome::done) << leftover.reference << removed.message;
-      const auto again = run(io_, backend_->remove(leftover));
-      EXPECT_EQ(again.outcome, Outcome::done) << "a second time: " << again.message;
-    }
-  }
-  std::vector<std::string> files_left() {
-    std::vector<std::string> out;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(config_.work_dir))
-      if (entry.is_regular_file()) out.push_back(entry.path().lexically_relative(config_.work_dir).string());
-    return out;
-  }
   // The job ended before the stop: the machine has never been touched, and nothing is left.
   void expect_untouched(JobDriver& job) {
     EXPECT_THAT(calls(true), Not(::testing::Contains(HasSubstr("stop"))));

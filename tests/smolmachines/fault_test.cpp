@@ -390,6 +390,7 @@ TEST_F(Fault, PathsKeptBeforeAFreezeAreKeptAgainAfterIt) {
   ASSERT_EQ(driver.run_step(State::snapshot).outcome, Outcome::done);
   // The engine comes back to the step when the freeze is over.
   ASSERT_EQ(in_machine("dev-1", "echo later > /home/agent/notes; sync"), "");
+  ASSERT_EQ(driver.run_step(State::snapshot).outcome, Outcome::done);
   const auto ended = driver.run_all();
   ASSERT_EQ(ended.outcome, Outcome::done) << driver.failed_at() << ": " << ended.message;
   EXPECT_EQ(in_machine("dev-1-r1", "cat /home/agent/notes"), "later\n");

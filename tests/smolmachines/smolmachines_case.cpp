@@ -197,4 +197,21 @@ Performed SmolmachinesCase::carry_out(JobDriver& driver, int tries) {
   return out;
 }
 
+void SmolmachinesCase::remove_leftovers(JobDriver& driver, worker::State end) {
+  for (const auto& leftover : backend_->leftovers(driver.context(), end)) {
+    const auto removed = run(io_, backend_->remove(leftover));
+    EXPECT_EQ(removed.outcome, worker::Outcome::done) << leftover.reference << removed.message;
+    const auto again = run(io_, backend_->remove(leftover));
+    EXPECT_EQ(again.outcome, worker::Outcome::done) << "a second time: " << again.message;
+  }
+}
+
+std::vector<std::string> SmolmachinesCase::files_left() {
+  std::vector<std::string> out;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(config_.work_dir))
+    if (entry.is_regular_file()) out.push_back(entry.path().lexically_relative(config_.work_dir).string());
+  std::ranges::sort(out);
+  return out;
+}
+
 }  // namespace rebottle::tests

@@ -53,6 +53,10 @@ class SmolmachinesCase : public ::testing::Test {
   // Tries as the engine does: again after what may pass. Returns how it ended.
   Performed carry_out(JobDriver& driver, int tries = 4);
 
+  // What the engine does once a job is final.
+  void remove_leftovers(JobDriver& driver, worker::State end);
+  std::vector<std::string> files_left();  // of ours, sorted
+
   std::filesystem::path folder_;
   SmolmachinesConfig config_;
   boost::asio::io_context io_;

@@ -12,25 +12,7 @@ namespace {
 using worker::at;
 using worker::text;
 
-class Success : public SmolmachinesCase {
- protected:
-  // What the engine does once a job is final.
-  void remove_leftovers(JobDriver& driver, State end) {
-    for (const auto& leftover : backend_->leftovers(driver.context(), end)) {
-      const auto removed = run(io_, backend_->remove(leftover));
-      EXPECT_EQ(removed.outcome, Outcome::done) << leftover.reference << removed.message;
-      const auto again = run(io_, backend_->remove(leftover));
-      EXPECT_EQ(again.outcome, Outcome::done) << "a second time: " << again.message;
-    }
-  }
-  std::vector<std::string> files_left() {
-    std::vector<std::string> out;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(config_.work_dir))
-      if (entry.is_regular_file()) out.push_back(entry.path().lexically_relative(config_.work_dir).string());
-    std::ranges::sort(out);
-    return out;
-  }
-};
+using Success = SmolmachinesCase;
 
 TEST_F(Success, CommandsRunOnceInTheSameMachine) {
   make_bottle();
