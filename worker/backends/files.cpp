@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace rebottle::worker {
@@ -111,6 +112,12 @@ std::string seal_as(const std::filesystem::path& from, const std::filesystem::pa
   if (!error.empty()) return error;
   if (::rename(from.c_str(), to.c_str()) != 0 || !sync_directory(to.parent_path())) return failed("rename");
   return {};
+}
+
+std::optional<std::int64_t> free_bytes(const std::filesystem::path& directory) {
+  struct statvfs space {};
+  if (::statvfs(directory.c_str(), &space) != 0) return std::nullopt;
+  return static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
 }
 
 std::string read_file(const std::filesystem::path& path) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -56,6 +57,8 @@ class ScratchFile {
 [[nodiscard]] std::string seal_as(const std::filesystem::path& from, const std::filesystem::path& to);
 // Makes a rename in it durable; false with errno set where that failed.
 [[nodiscard]] bool sync_directory(const std::filesystem::path& directory);
+// How much an ordinary user may still write there; empty if the directory cannot be asked.
+[[nodiscard]] std::optional<std::int64_t> free_bytes(const std::filesystem::path& directory);
 // The content of a small file; empty if it cannot be read.
 [[nodiscard]] std::string read_file(const std::filesystem::path& path);
 

@@ -55,6 +55,15 @@ std::string fault_of(const schema::Request& request) {
   return fits ? std::string() : "args.expires_at: must be a time in milliseconds since 1970";
 }
 
+void log_answer(const schema::Request& request, const std::string& outcome, const std::string& message) {
+  log::info("request answered", {{"request", request.request_id},
+                                 {"kind", request.kind},
+                                 {"job", request.job_id.value_or(0)},
+                                 {"by", request.requested_by},
+                                 {"outcome", outcome},
+                                 {"detail", message}});
+}
+
 std::string in_state(const schema::Job& job) { return "The job is in state " + std::string(to_string(job.state)); }
 
 json impossible(const Refusal& refusal) {
@@ -128,12 +137,7 @@ awaitable<void> Requests::answer_now(std::int64_t id) {
     answered = std::move(written);
   }
   const auto& reply = answered->reply;
-  log::info("request answered", {{"request", request.request_id},
-                                 {"kind", request.kind},
-                                 {"job", request.job_id.value_or(0)},
-                                 {"by", request.requested_by},
-                                 {"outcome", reply.outcome},
-                                 {"detail", reply.message}});
+  log_answer(request, reply.outcome, reply.message);
   engine_.freezes = std::move(answered->freezes);
   const auto active = engine_.active.find(request.job_id.value_or(0));
   if (request.kind == "cancel" && reply.outcome == "done" && active != engine_.active.end())
@@ -287,12 +291,7 @@ awaitable<Requests::Reply> Requests::reply_later(schema::Request request) {
 }
 
 awaitable<void> Requests::send(schema::Request request, Reply reply) {
-  log::info("request answered", {{"request", request.request_id},
-                                 {"kind", request.kind},
-                                 {"job", request.job_id.value_or(0)},
-                                 {"by", request.requested_by},
-                                 {"outcome", reply.outcome},
-                                 {"detail", reply.message}});
+  log_answer(request, reply.outcome, reply.message);
   auto work = [id = request.request_id, reply = std::move(reply), now = engine_.clock.now()](schema::JobStore& store) {
     store.answer(id, reply.outcome, reply.message, to_text(reply.answer), now);
   };

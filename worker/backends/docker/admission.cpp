@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include <sys/statvfs.h>
-
 #include "worker/backends/docker/build.hpp"
 #include "worker/backends/docker/container_check.hpp"
 #include "worker/backends/docker/dockerfile.hpp"
@@ -14,6 +12,7 @@
 #include "worker/backends/docker/images.hpp"
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"
+#include "worker/backends/files.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
@@ -51,17 +50,16 @@ Performed judge_expectation(const schema::Args& args, const Target& target) {
 }
 
 Performed judge_free(const Engine& engine, std::int64_t needed, std::string_view what) {
-  struct statvfs space {};
   const auto directory = engine.config.snapshot_dir.string();
-  if (statvfs(directory.c_str(), &space) != 0)
+  const auto free = free_bytes(directory);
+  if (!free)
     return Performed::failed(Outcome::permanent, "snapshot_dir_unusable",
                              "The snapshot directory " + directory + " cannot be used.", {{"path", directory}});
-  const auto free = static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
-  if (free >= needed) return Performed::done();
+  if (*free >= needed) return Performed::done();
   return Performed::failed(Outcome::permanent, "disk_space",
                            "Too little space for " + std::string(what) + " in " + directory + ": " +
-                               std::to_string(free) + " bytes free, " + std::to_string(needed) + " needed.",
-                           {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
+                               std::to_string(*free) + " bytes free, " + std::to_string(needed) + " needed.",
+                           {{"path", directory}, {"free_bytes", *free}, {"needed_bytes", needed}});
 }
 
 awaitable<Performed> judge_change(Engine& engine, const JobView& job, const Target& target) {

@@ -12,8 +12,6 @@
 namespace rebottle::worker::docker {
 namespace {
 
-Observed seen_as(World world, std::string detail = {}) { return {world, json::object(), std::move(detail)}; }
-
 json created_result(const json& container) {
   return {{"container_id", at(container, "Id")}, {"image_id", at(container, "Image")}};
 }

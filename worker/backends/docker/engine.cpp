@@ -197,7 +197,9 @@ Performed failure(const Reply& reply, std::string_view doing) {
                            message, detail);
 }
 
-Observed unclear(const Seen& seen) { return {World::unknown, json::object(), seen.reply.message()}; }
+Observed unclear(const Seen& seen) { return seen_as(World::unknown, seen.reply.message()); }
+
+Observed seen_as(World world, std::string detail) { return {world, json::object(), std::move(detail)}; }
 
 bool has_been_started(const json& container) {
   return text(at(container, "State", "StartedAt")) != "0001-01-01T00:00:00Z";

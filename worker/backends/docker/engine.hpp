@@ -71,6 +71,8 @@ struct Seen {
 [[nodiscard]] Performed failure(const Reply& reply, std::string_view doing);
 // What it means for an observation.
 [[nodiscard]] Observed unclear(const Seen& seen);
+// A look that brought no result.
+[[nodiscard]] Observed seen_as(World world, std::string detail = {});
 
 using worker::at;
 using worker::text;

@@ -17,8 +17,6 @@
 namespace rebottle::worker::docker {
 namespace {
 
-Observed seen_as(World world, std::string detail = {}) { return {world, json::object(), std::move(detail)}; }
-
 // An image's word for what this host runs.
 std::string host_architecture() {
   struct utsname host {};

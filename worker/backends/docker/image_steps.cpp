@@ -9,12 +9,6 @@
 #include "worker/backends/docker/text.hpp"
 
 namespace rebottle::worker::docker {
-namespace {
-
-Observed seen_as(World world, std::string detail = {}) { return {world, json::object(), std::move(detail)}; }
-
-}  // namespace
-
 awaitable<Observed> observe_pin_image(Engine& engine, const JobView& job, Direction /*direction*/) {
   const auto seen = co_await see_image(engine, job.names.tag_previous);
   if (seen.unclear()) co_return unclear(seen);

@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <sys/statvfs.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -20,8 +18,6 @@ namespace rebottle::worker::docker {
 namespace {
 
 constexpr std::int64_t spare_bytes = std::int64_t{64} << 20;
-
-Observed seen_as(World world, std::string detail = {}) { return {world, json::object(), std::move(detail)}; }
 
 // "busybox:1": which registry's that is, Podman's builder and its API may decide differently.
 std::vector<std::string> judge_references(const Engine& engine, const std::vector<std::string>& references) {
@@ -76,18 +72,17 @@ Performed not_written(const std::filesystem::path& to, const std::string& error)
 }
 
 Performed judge_free(const json& image, const std::filesystem::path& to) {
-  struct statvfs space {};
   const auto directory = to.parent_path().string();
-  if (::statvfs(directory.c_str(), &space) != 0) return Performed::done();  // the write will say why
+  const auto free = free_bytes(directory);
+  if (!free) return Performed::done();  // the write will say why
   const json& size = at(image, "Size");
   // What comes from the engine, and the copy that is made of it.
   const auto needed = 2 * (size.is_number_integer() ? size.get<std::int64_t>() : 0) + spare_bytes;
-  const auto free = static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
-  if (free >= needed) return Performed::done();
+  if (*free >= needed) return Performed::done();
   return Performed::failed(Outcome::permanent, "disk_space",
-                           "Too little space in " + directory + " for the image: " + std::to_string(free) +
+                           "Too little space in " + directory + " for the image: " + std::to_string(*free) +
                                " bytes free, " + std::to_string(needed) + " needed.",
-                           {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
+                           {{"path", directory}, {"free_bytes", *free}, {"needed_bytes", needed}});
 }
 
 awaitable<Performed> fetch_missing(Engine& engine, std::vector<std::string> references, Print print) {

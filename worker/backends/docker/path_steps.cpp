@@ -17,8 +17,6 @@ namespace {
 
 constexpr std::size_t header_bytes_max = 16384;
 
-Observed seen_as(World world, std::string detail = {}) { return {world, json::object(), std::move(detail)}; }
-
 std::filesystem::path manifest_file(const JobView& job) { return job.keep_dir() / "saved.json"; }
 
 std::string archive_target(const std::string& id, const std::string& path) {

@@ -6,7 +6,6 @@
 namespace rebottle::worker::docker {
 namespace {
 
-Observed seen_as(World world, std::string detail = {}) { return {world, json::object(), std::move(detail)}; }
 Observed present_if(bool there) { return seen_as(there ? World::present : World::absent); }
 
 json no_restart() { return {{"Name", "no"}, {"MaximumRetryCount", 0}}; }

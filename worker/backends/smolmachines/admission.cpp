@@ -6,8 +6,8 @@
 
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
+#include "worker/backends/files.hpp"
 #include "worker/backends/json_access.hpp"
 #include "worker/backends/smolmachines/disks.hpp"
 #include "worker/backends/smolmachines/image_file.hpp"
@@ -160,17 +160,16 @@ Paths judge_paths(const std::vector<std::string>& paths, const Spec& spec) {
 }
 
 Performed judge_space_in(const std::string& directory, std::int64_t bytes) {
-  struct statvfs space {};
-  if (::statvfs(directory.c_str(), &space) != 0)
+  const auto free = free_bytes(directory);
+  if (!free)
     return Performed::failed(Outcome::permanent, "work_dir_unusable", "The directory " + directory + " cannot be used.",
                              {{"path", directory}});
-  const auto free = static_cast<std::int64_t>(space.f_bavail * space.f_frsize);
   const auto needed = bytes + spare_bytes;
-  if (free >= needed) return Performed::done();
+  if (*free >= needed) return Performed::done();
   return Performed::failed(Outcome::permanent, "disk_space",
-                           "Too little space in " + directory + ": " + std::to_string(free) + " bytes free, " +
+                           "Too little space in " + directory + ": " + std::to_string(*free) + " bytes free, " +
                                std::to_string(needed) + " needed.",
-                           {{"path", directory}, {"free_bytes", free}, {"needed_bytes", needed}});
+                           {{"path", directory}, {"free_bytes", *free}, {"needed_bytes", needed}});
 }
 
 // For so many bytes of ours, and so many of the engine's own: often on the same file system.
