@@ -209,8 +209,7 @@ def microvm(lab: Lab, slug):
         if started.code == 0 or "no boot progress" not in started.err:  # the host stalled it for 30 seconds
             break
     must(started.code == 0, f"{slug} starts", started.err)
-    must(lab.in_machine(slug, "cat /home/agent/notes; echo kept >/root/kept; sync").startswith("started"),
-         f"the agent in {slug} writes")
+    lab.in_machine(slug, "until grep -q started /home/agent/notes; do sleep 0.2; done; echo kept >/root/kept; sync")
 
 
 def image_file(lab: Lab, name, dockerfile):
@@ -257,16 +256,16 @@ def smolvm_image_file(lab: Lab):
 def smolvm_refused(lab: Lab):
     """What cannot be done, or belongs to the other backend, is refused, and nothing was touched on either."""
     seen = Seen()
-    machine, container = active(lab, "m-file"), docker_id(lab, "d-1")
-    pid = lab.machines()[machine]["pid"]
-    for backend, bottle, change in (("smolmachines", "m-file", {"dockerfile": DOCKERFILE}),
-                                    ("smolmachines", "m-file", {"image": "agent:1"}),
-                                    ("smolmachines", "d-1", {"commands": ["true"]}),
-                                    ("docker", "m-file", {"commands": ["true"]})):
-        job = lab.finish(lab.approve(backend, bottle, {"change": change}), "rejected_unsupported")
-        seen.job(f"{next(iter(change))} of {bottle} by {backend}: {job['reason_code']}", job)
-    seen.held((lab.machines()[machine]["pid"], docker_id(lab, "d-1")) == (pid, container),
-              "the microVM and the container run on, undisturbed")
+    world = lambda: (lab.machines(), lab.sh("docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.State}}'").out)
+    before = world()
+    for backend, bottle, change, reason in (
+            ("smolmachines", "m-file", {"dockerfile": DOCKERFILE}, "change_unsupported"),
+            ("smolmachines", "m-file", {"image": "agent:1"}, "change_unsupported"),
+            ("smolmachines", "d-1", {"commands": ["true"]}, "bottle_other_backend"),
+            ("docker", "m-file", {"commands": ["true"]}, "bottle_other_backend")):
+        job = lab.finish(lab.approve(backend, bottle, {"change": change}), "rejected_unsupported", reason)
+        seen.job(f"{next(iter(change))} of {bottle} by {backend}: {reason}", job)
+    seen.held(world() == before, "every microVM and container is there as before, by its pid and id")
     return seen
 
 
@@ -352,11 +351,26 @@ def smolvm_kill(lab: Lab):
     return seen
 
 
+def smolvm_call_at_work(lab: Lab):
+    """Commands that are at work when the worker is killed: the next one waits for that very call, and runs nothing again."""
+    seen = Seen()
+    number = lab.approve("smolmachines", "m-cmd", {"change": {"commands": ["echo once >>/root/once; sleep 30"]}})
+    lab.until(f"[[ $(sqlite3 -readonly {DB} \"SELECT count(*) FROM history WHERE job_id = {number} AND"
+              " event = 'intent' AND data LIKE '%run_commands%'\") == 1 ]]", "the commands are about to run")
+    lab.in_machine("m-cmd", "until test -e /root/once; do sleep 0.2; done")
+    lab.sh("systemctl kill -s KILL --kill-whom=main rebottled")
+    lab.until("systemctl is-active -q rebottled", "systemd starts it again")
+    job = seen.job("worker killed while the commands run", lab.finish(number, "succeeded", timeout_s=300))
+    must(lab.interrupted_in(job) == ["restart"], "it was taken over in restart", lab.story(job))
+    inside(lab, seen, active(lab, "m-cmd"), "cat /root/once", "once\n", "they ran to their end, once")
+    return seen
+
+
 def power_switch(lab: Lab):
     """Two changes at once, both past the stop of their bottle, when the power goes."""
     seen = Seen()
     jobs = {"an image file": lab.approve("smolmachines", "m-file", {"change": tool_image(lab)}),
-            "commands": lab.approve("smolmachines", "m-cmd", {"change": {"commands": ["echo lit >>/root/lit"]}})}
+            "commands": lab.approve("smolmachines", "m-cmd", {"change": {"commands": ["echo lit >>/root/lit; sleep 60"]}})}
     lab.catch(jobs["commands"], "apply", "tell")
     lab.catch(jobs["an image file"], "restart", "tell")
     lab.machine.cut_power()
@@ -381,7 +395,7 @@ def power_switch(lab: Lab):
 
 ALL = (install, who_may, docker_change, docker_dies, docker_drain, docker_kill, watchdog, smolvm_install,
        smolvm_image_file, smolvm_refused, smolvm_dies, smolvm_commands, smolvm_commands_fail, smolvm_restart,
-       smolvm_kill, power_switch)
+       smolvm_kill, smolvm_call_at_work, power_switch)
 # Others stand on these, so they run whatever is asked for.
 STAGE = (install, docker_change)
 SMOLVM_STAGE = (smolvm_install, smolvm_image_file, smolvm_commands)

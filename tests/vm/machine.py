@@ -50,7 +50,7 @@ class Machine:
             drives += ["-drive", f"file={path},if=virtio,{options}"]
         return ["nice", "-n", os.environ.get("REBOTTLE_VM_NICE", "10"), "qemu-system-x86_64", "-accel", accel,
                 "-cpu", cpu, "-smp", "2", "-m", str(self.memory_mib), "-nodefaults", "-display", "none",
-                "-no-reboot", "-net", "none",
+                "-no-reboot", "-net", "none", "-d", "cpu_reset", "-D", f"{self.folder}/cpu-resets.log",
                 "-kernel", self.kernel, "-initrd", self.initrd, "-append", COMMAND_LINE,
                 "-serial", f"file:{self.folder}/console-{int(time.time())}.log",
                 "-device", "virtio-rng-pci", "-device", "virtio-serial",
@@ -92,7 +92,8 @@ class Machine:
                 if selector.select(0.5):
                     data = self.socket.recv(1 << 20)
                     if not data:
-                        raise MachineError(f"QEMU closed the line before {what}; see {self.folder}")
+                        code = self.process.wait(30)
+                        raise MachineError(f"QEMU ended with {code} before {what}; see {self.folder}")
                     self.rest += data
         line, self.rest = self.rest.split(b"\n", 1)
         return json.loads(line)
