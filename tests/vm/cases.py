@@ -355,8 +355,8 @@ def smolvm_call_at_work(lab: Lab):
     """Commands that are at work when the worker is killed: the next one waits for that very call, and runs nothing again."""
     seen = Seen()
     number = lab.approve("smolmachines", "m-cmd", {"change": {"commands": ["echo once >>/root/once; sleep 30"]}})
-    lab.until(f"[[ $(sqlite3 -readonly {DB} \"SELECT count(*) FROM history WHERE job_id = {number} AND"
-              " event = 'intent' AND data LIKE '%run_commands%'\") == 1 ]]", "the commands are about to run")
+    lab.until(f"[[ $(sqlite3 -readonly {DB} \"SELECT count(*) FROM intents WHERE job_id = {number} AND"
+              " effect = 'run_commands'\") == 1 ]]", "the commands are about to run")
     lab.in_machine("m-cmd", "until test -e /root/once; do sleep 0.2; done")
     lab.sh("systemctl kill -s KILL --kill-whom=main rebottled")
     lab.until("systemctl is-active -q rebottled", "systemd starts it again")
