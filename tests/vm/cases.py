@@ -308,6 +308,25 @@ def smolvm_commands_fail(lab: Lab):
     return seen
 
 
+def smolvm_dockerfile(lab: Lab):
+    """Images that the dockerd inside builds or has, for a microVM."""
+    seen = Seen()
+    lab.write("/etc/rebottle/rebottle.toml", CONFIG + SMOLMACHINES_CONFIG + 'builder = "docker"\n', "640")
+    lab.sh("chgrp rebottle /etc/rebottle/rebottle.toml && systemctl restart rebottled", timeout_s=120)
+    for what, change, tool in (("dockerfile", {"dockerfile": DOCKERFILE.replace("hello", "built")}, "built"),
+                               ("image reference", {"image": "agent:tool"}, "hello")):
+        before = active(lab, "m-file")
+        number = lab.approve("smolmachines", "m-file", {"change": change, "snapshot": {"paths": ["/home/agent"]},
+                                                        "verify": {"exec": [f"/bin/{tool}"]}})
+        job = seen.job(what, lab.finish(number, "succeeded", timeout_s=300))
+        must(lab.passed(job) == RUN, "the states", lab.story(job))
+        name = active(lab, "m-file")
+        seen.held(name != before, f"{name} runs")
+        inside(lab, seen, name, f"{tool}; head -n 1 /home/agent/notes; pidof agent >/dev/null && echo runs",
+               f"{tool}\nstarted\nruns\n", "the image's tool, the agent's notes, the agent")
+    return seen
+
+
 def smolvm_restart(lab: Lab):
     """The service's cgroup: neither `systemctl restart` nor `stop` takes a machine down."""
     seen = Seen()
@@ -394,8 +413,8 @@ def power_switch(lab: Lab):
 
 
 ALL = (install, who_may, docker_change, docker_dies, docker_drain, docker_kill, watchdog, smolvm_install,
-       smolvm_image_file, smolvm_refused, smolvm_dies, smolvm_commands, smolvm_commands_fail, smolvm_restart,
-       smolvm_kill, smolvm_call_at_work, power_switch)
+       smolvm_image_file, smolvm_refused, smolvm_dies, smolvm_commands, smolvm_commands_fail, smolvm_dockerfile,
+       smolvm_restart, smolvm_kill, smolvm_call_at_work, power_switch)
 # Others stand on these, so they run whatever is asked for.
 STAGE = (install, docker_change)
 SMOLVM_STAGE = (smolvm_install, smolvm_image_file, smolvm_commands)
