@@ -18,9 +18,6 @@ target_include_directories(rebottle_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAK
 if(REBOTTLE_SANITIZE)
   target_compile_options(rebottle_options INTERFACE -fsanitize=${REBOTTLE_SANITIZE} -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
-  if(REBOTTLE_SANITIZE STREQUAL "thread")
-    target_compile_options(rebottle_options INTERFACE -Wno-tsan)
-  endif()
   target_link_options(rebottle_options INTERFACE -fsanitize=${REBOTTLE_SANITIZE})
 endif()
 

@@ -22,11 +22,10 @@ std::string later_seen(const schema::Request& request) {
   return "`rebottle freezes` shows what is frozen";
 }
 
-Failure unanswered(Wake wake, const schema::Request& request, const AskOptions& options) {
+Failure unanswered(Wake wake, const schema::Request& request, std::chrono::milliseconds timeout) {
   const std::string later = "the service still answers it; " + later_seen(request);
   if (wake == Wake::interrupted) return {Errc::interrupted, recorded(request) + ", the wait was interrupted", later};
-  return {Errc::timed_out, recorded(request) + ", not answered within " + duration_text(options.timeout.count()),
-          later};
+  return {Errc::timed_out, recorded(request) + ", not answered within " + duration_text(timeout.count()), later};
 }
 
 }  // namespace
@@ -47,7 +46,8 @@ Result<schema::Request> ask(Context& context, schema::Request request, const Ask
     return request;
   }
 
-  Waiter waiter(context.environment(), **store, options.timeout);
+  const auto timeout = options.timeout.value_or(std::chrono::seconds(30));
+  Waiter waiter(context.environment(), **store, timeout);
   for (;;) {
     if (auto answered = (*store)->request_answer(request.request_id); answered && !answered->outcome.empty())
       return *answered;
@@ -56,7 +56,7 @@ Result<schema::Request> ask(Context& context, schema::Request request, const Ask
       // An answer that came with the last tick counts.
       if (auto answered = (*store)->request_answer(request.request_id); answered && !answered->outcome.empty())
         return *answered;
-      return unanswered(wake, request, options);
+      return unanswered(wake, request, timeout);
     }
     if (wake == Wake::tick && !context.service_runs())
       return Failure{Errc::no_service, recorded(request) + ", but the service stopped before it answered",

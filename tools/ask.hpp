@@ -3,13 +3,14 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 #include "tools/context.hpp"
 
 namespace rebottle::tools {
 
 struct AskOptions {
-  std::chrono::milliseconds timeout{30'000};
+  std::optional<std::chrono::milliseconds> timeout;  // empty: 30 s
   bool no_wait = false;
 };
 

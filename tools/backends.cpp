@@ -88,6 +88,8 @@ Result<schema::Capability> answer_of(Context& context, const SupportsOptions& op
 }
 
 Outcome run_supports(Context& context, const SupportsOptions& options) {
+  if (context.format() == Format::name)
+    return Failure{Errc::usage, "supports has no ids to print", "leave -o name out: the exit code is the answer"};
   const auto answered = answer_of(context, options);
   if (!answered) return answered.error();
   const auto& row = *answered;

@@ -30,22 +30,21 @@ enum class Errc : std::uint8_t {
 struct ErrcRow {
   Errc errc;
   int exit_code;
-  std::string_view word;     // stable, for docs and tests
   std::string_view meaning;  // for people
 };
 
 // clang-format off
 inline constexpr auto errc_rows = std::to_array<ErrcRow>({
-    {Errc::failure,         1,   "failure",         "failure, or the answer is no"},
-    {Errc::usage,           2,   "usage",           "wrong usage; nothing was sent"},
-    {Errc::not_found,       3,   "not_found",       "no such job, approval or database"},
-    {Errc::denied,          4,   "denied",          "the operating system forbids it"},
-    {Errc::conflict,        5,   "conflict",        "conflict with what is there, or stale"},
-    {Errc::not_succeeded,   6,   "not_succeeded",   "the job ended and did not succeed"},
-    {Errc::needs_attention, 7,   "needs_attention", "the job needs a person's attention"},
-    {Errc::no_service,      8,   "no_service",      "the service is not running"},
-    {Errc::timed_out,       124, "timed_out",       "the wait timed out"},
-    {Errc::interrupted,     130, "interrupted",     "interrupted"},
+    {Errc::failure,         1,   "failure, or the answer is no"},
+    {Errc::usage,           2,   "wrong usage; nothing was sent"},
+    {Errc::not_found,       3,   "no such job, approval or database"},
+    {Errc::denied,          4,   "the operating system forbids it"},
+    {Errc::conflict,        5,   "conflict with what is there, or stale"},
+    {Errc::not_succeeded,   6,   "the job ended and did not succeed"},
+    {Errc::needs_attention, 7,   "the job needs a person's attention"},
+    {Errc::no_service,      8,   "the service is not running"},
+    {Errc::timed_out,       124, "the wait timed out"},
+    {Errc::interrupted,     130, "interrupted"},
 });
 // clang-format on
 

@@ -97,6 +97,16 @@ Result<schema::Job> find_job(Context& context, const std::string& reference) {
                  "`rebottle list --all` shows the jobs that exist"};
 }
 
+Result<schema::Job> find_job_unless_backend(Context& context, const std::string& reference) {
+  auto job = find_job(context, reference);
+  if (job || job.error().errc != Errc::not_found) return job;
+  const auto store = context.store();
+  if (!store) return job;
+  const auto of_backend = [&reference](const auto& row) { return row.backend == reference; };
+  if (!std::ranges::any_of((*store)->capabilities(), of_backend)) return job;
+  return Failure{Errc::usage, reference + " is a backend, and no bottle is named", "name a BOTTLE of it, or a job"};
+}
+
 Cell state_cell(State state, bool symbol) {
   const std::string word(statemachine::to_string(state));
   return {symbol ? std::string(symbol_of(state)) + word : word, tone_of(state)};

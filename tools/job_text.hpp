@@ -15,6 +15,9 @@ namespace rebottle::tools {
 // both. A conflict where it is and the reference does not say which.
 [[nodiscard]] Result<schema::Job> find_job(Context& context, const std::string& reference);
 
+// The same for verbs that take a backend and a bottle, too: a backend without one is wrong usage.
+[[nodiscard]] Result<schema::Job> find_job_unless_backend(Context& context, const std::string& reference);
+
 // The state as a word; with a symbol on a terminal, so that colour is never the only sign.
 [[nodiscard]] Cell state_cell(statemachine::State state, bool symbol);
 

@@ -92,6 +92,7 @@ std::string note_of(const schema::Job& job, const Context& context, bool service
 
 Record record_of(const schema::Job& job, const Context& context, bool service_runs) {
   const auto& approval = job.approval;
+  const auto down = downtime_of(job, context.now());
   return {.object = job_json(job),
           .name = std::to_string(job.job_id),
           .cells = {{std::to_string(job.job_id)},
@@ -102,7 +103,7 @@ Record record_of(const schema::Job& job, const Context& context, bool service_ru
                     {std::to_string(job.run)},
                     {approval.approved_by},
                     {context.when(job.created_at)},
-                    {duration_text(downtime_of(job, context.now()))},
+                    {down == 0 ? "-" : duration_text(down)},
                     {context.when(job.updated_at), Tone::faint},
                     {note_of(job, context, service_runs)}}};
 }
@@ -110,7 +111,6 @@ Record record_of(const schema::Job& job, const Context& context, bool service_ru
 Outcome run_list(Context& context, const ListOptions& options) {
   auto filter = filter_of(options);
   if (!filter) return filter.error();
-  if (options.limit < 1) return Failure{Errc::usage, "--limit must be at least 1", {}};
   const auto store = context.store();
   if (!store) return store.error();
   if (!options.before.empty()) {
@@ -155,8 +155,9 @@ void add_list(CommandLine& line) {
   verb.add_option("--bottle", options->bottle, "Only jobs on this bottle")->type_name("NAME");
   auto* const all = verb.add_flag("--all", options->all, "Every job that matches");
   verb.add_option("--before", options->before, "Only jobs older than this one")->type_name("JOB");
-  verb.add_option("--limit", options->limit, "How many of the latest jobs (default: 20)")
+  verb.add_option("--limit", options->limit, "How many of the latest jobs, 10000 at most (default: 20)")
       ->type_name("N")
+      ->check(CLI::Range(1, 10'000).description(""))
       ->excludes(all);
 }
 

@@ -24,7 +24,7 @@ Result<schema::Request> request_of(Context& context, const PlanOptions& options)
   if (options.bottle.empty()) {
     if (names_a_change(options.change))
       return Failure{Errc::usage, "a job has its change already", "name a BACKEND and a BOTTLE to plan another one"};
-    const auto job = find_job(context, options.backend_or_job);
+    const auto job = find_job_unless_backend(context, options.backend_or_job);
     if (!job) return job.error();
     request.job_id = job->job_id;
     return request;
@@ -40,8 +40,7 @@ Result<schema::Request> request_of(Context& context, const PlanOptions& options)
 Outcome run_plan(Context& context, const PlanOptions& options) {
   auto request = request_of(context, options);
   if (!request) return request.error();
-  const auto answered =
-      ask(context, *std::move(request), {.timeout = options.timeout.value_or(milliseconds(30'000)), .no_wait = false});
+  const auto answered = ask(context, *std::move(request), {.timeout = options.timeout, .no_wait = false});
   if (!answered) return answered.error();
   return print_plan(context, *answered);
 }

@@ -61,8 +61,7 @@ void print_request(const Context& context, const schema::Request& request) {
 }
 
 Outcome send(Context& context, schema::Request request, const RequestOptions& options) {
-  const auto answered = ask(context, std::move(request),
-                            {.timeout = options.timeout.value_or(milliseconds(30'000)), .no_wait = options.no_wait});
+  const auto answered = ask(context, std::move(request), {.timeout = options.timeout, .no_wait = options.no_wait});
   if (!answered) return answered.error();
   print_request(context, *answered);
   if (answered->outcome == "refused") return Failure{Errc::conflict, {}, {}};
@@ -91,7 +90,7 @@ Outcome run_undo(Context& context, const RequestOptions& options) {
   schema::Request request;
   request.kind = options.kind;
   if (options.bottle.empty()) {
-    const auto job = find_job(context, options.job);
+    const auto job = find_job_unless_backend(context, options.job);
     if (!job) return job.error();
     request.job_id = job->job_id;
   } else {
@@ -100,8 +99,7 @@ Outcome run_undo(Context& context, const RequestOptions& options) {
   }
   if (!options.plan) return send(context, std::move(request), options);
   request.args = json_line({{"plan", true}});
-  const auto answered =
-      ask(context, std::move(request), {.timeout = options.timeout.value_or(milliseconds(30'000)), .no_wait = false});
+  const auto answered = ask(context, std::move(request), {.timeout = options.timeout, .no_wait = false});
   if (!answered) return answered.error();
   return print_plan(context, *answered);
 }

@@ -88,6 +88,8 @@ void print_markdown(std::ostream& out) {
 }
 
 Outcome run_states(Context& context, const StatesOptions& options) {
+  if ((options.diagram || options.markdown) && context.format() != Format::table)
+    return Failure{Errc::usage, "--diagram and --markdown have one form each", "leave -o out"};
   if (options.diagram) {
     print_diagram(context.out());
     return {};

@@ -84,13 +84,12 @@ class DiskFull(unittest.TestCase):
             call.pass_on()
 
         job_id, job, before = lane.run_job(GOOD, lambda proxy: proxy.spoil(faults.exactly(START), fill, 1))
-        if job["state"] == "needs_attention":
-            self.assertIn("no space left", job["message"])
-            disk.free()
-            self.assertEqual(lane.worker.tool("retry", str(job_id)).returncode, 0)
-            job = lane.worker.wait_gone(job["approval_id"], "needs_attention")
-        else:
-            disk.free()
+        self.assertEqual(job["state"], "needs_attention", job["message"])
+        self.assertIn("no space left", job["message"])
+        disk.free()
+        self.assertEqual(lane.worker.tool("retry", str(job_id)).returncode, 0)
+        job = lane.worker.wait_gone(job["approval_id"], "needs_attention")
+        self.assertEqual(job["state"], "rolled_back", job["message"])
         lane.check(job_id, job, before)
         self.ends(lane, GOOD, "succeeded")
 

@@ -70,13 +70,6 @@ class RolledBack(Case):
         job = self.check(args, "exec")
         self.assertIn("no luck", job["message"] + job["detail"])
 
-    def test_restart_policy_is_back(self):
-        bottle = self.bottle()
-        self.worker.start()
-        self.worker.approve("bad-1", bottle.slug, {"change": {"dockerfile": DIES}})
-        self.assertEqual(self.worker.wait_final("bad-1")["state"], "rolled_back")
-        self.assertEqual(bottle.inspect()["HostConfig"]["RestartPolicy"]["Name"], "unless-stopped")
-
     def test_an_exited_bottle_is_exited_again(self):
         bottle = self.bottle()
         self.worker.start()

@@ -58,11 +58,6 @@ class NullCase(unittest.TestCase):
                 found[entry["bottle"]] = entry["container"]
         return found
 
-    def effects(self, job_id):
-        """(summaries of the effects that history shows as done going forward, those taken back)"""
-        rows = [json.loads(row["data"]) for row in self.worker.history(job_id) if row["event"] == "effect"]
-        return rows
-
 
 class NullBackend(NullCase):
     def test_is_off_unless_configured(self):

@@ -199,12 +199,11 @@ def parent_image_removed(m):
 
 
 def pinned_image_untagged(m):
+    """The builder finds nobody who has it."""
     def remove():
         tag = next(tag for tag in m.engine.images() if tag.startswith(f"rebottle/{m.slug}:prev-"))
         m.engine.call("DELETE", f"/images/{tag}", noprune=1)
-    job_id, job, before = m.job(GOOD, "before", BUILD, 1, remove)
-    m.lane.assertIn(job["state"], ("succeeded", "failed"), job["message"])
-    m.lane.check(job_id, job, before)
+    m.ends("failed", GOOD, "before", BUILD, 1, remove, "build_failed")
 
 
 BEFORE_STOP = (renamed, paused, stopped, restarted, disconnected, recreated, new_one_removed,
@@ -312,13 +311,12 @@ def volume_in_use(m):
 
 
 def images_removed(m):
-    """By force, under containers that do not run: their layers stay, so that one of them comes up all the same."""
+    """By force, under containers that do not run: the new one's cannot become `current`; the layers of the old one's
+    stay, so that it comes up all the same."""
     def remove():
         for tag in [tag for tag in m.engine.images() if tag.startswith(f"rebottle/{m.slug}:")]:
             m.engine.call("DELETE", f"/images/{tag}", force=1)
-    job_id, job, before = m.job(GOOD, "after", TAKE, 1, remove)
-    m.lane.assertIn(job["state"], ("rolled_back", "succeeded"), job["message"])
-    m.lane.check(job_id, job, before)
+    m.ends("rolled_back", GOOD, "after", TAKE, 1, remove)
 
 
 PAST_STOP = (parked_one_started, parked_one_started_while_verified, parked_one_renamed, new_one_killed,

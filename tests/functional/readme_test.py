@@ -12,6 +12,7 @@ from case import HELLO, Case
 from worker import BIN
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+DATABASE, BOTTLE = "/var/lib/rebottle/rebottle.db", "dev-fix-12"
 
 
 def blocks(language):
@@ -19,14 +20,14 @@ def blocks(language):
 
 
 class Readme(Case):
-    def example(self, language, mark):
-        """The one block of that language with `mark` in it, its names replaced by this test's."""
+    def example(self, language, mark, *names):
+        """The one block of that language with `mark` in it, and these names in it replaced by this test's."""
         found = [block for block in blocks(language) if mark in block]
         self.assertEqual(len(found), 1, f"README.md has {len(found)} {language} blocks with {mark}")
         text = found[0]
-        for general, mine in (("/var/lib/rebottle/rebottle.db", str(self.worker.db)), ("dev-fix-12", self.slug)):
-            self.assertIn(general, text)
-            text = text.replace(general, mine)
+        for name in names:
+            self.assertIn(name, text)
+            text = text.replace(name, {DATABASE: str(self.worker.db), BOTTLE: self.slug}[name])
         return text
 
     def setUp(self):
@@ -42,12 +43,12 @@ class Readme(Case):
         self.assertEqual((code, output.strip()), (0, "hello"))
 
     def test_sql(self):
-        statement = self.example("sh", "INSERT INTO approvals")
+        statement = self.example("sh", "INSERT INTO approvals", DATABASE, BOTTLE)
         subprocess.run(["sh", "-ec", statement], check=True, timeout=60)
         self.check_succeeded("prop-7f3")
 
     def test_python(self):
-        program = self.example("python", "INSERT INTO approvals")
+        program = self.example("python", "INSERT INTO approvals", DATABASE, BOTTLE)
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("succeeded", done.stdout)
@@ -55,7 +56,7 @@ class Readme(Case):
 
     def test_command_line(self):
         (self.folder / "Dockerfile").write_text(HELLO)
-        script = self.example("sh", "rebottle enqueue")
+        script = self.example("sh", "rebottle enqueue", BOTTLE)
         environment = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "REBOTTLE_DB": str(self.worker.db)}
         done = subprocess.run(["sh", "-ec", script], env=environment, cwd=self.folder, capture_output=True, text=True,
                               timeout=120)

@@ -1,6 +1,7 @@
 # The worker as a process: what it costs when idle, that only one runs, and how fast it wakes (issue 3, line 9).
 # Not here: what it does with jobs.
 import os
+import statistics
 import subprocess
 import time
 import unittest
@@ -36,11 +37,15 @@ class Service(Case):
 
     def test_it_wakes_when_another_process_commits(self):
         self.worker.start()
-        job_id = self.worker.approve("wake-1", "nobody-home", CHANGE, backend="nebula")
-        self.worker.wait_final("wake-1")
-        first, last = self.worker.history(job_id)[0], self.worker.history(job_id)[-1]
-        # 20 ms is the promise for an idle machine; a loaded one gets more, and a timer of seconds still fails.
-        self.assertLess(last["at"] - first["at"], 500)
+        took = []
+        for number in range(20):
+            job_id = self.worker.approve(f"wake-{number}", "nobody-home", CHANGE, backend="nebula")
+            self.worker.wait_final(f"wake-{number}")
+            history = self.worker.history(job_id)
+            took.append(history[-1]["at"] - history[0]["at"])
+        # 20 ms is the promise for an idle machine. On a busy one most are late, but not by a timer's time.
+        self.assertLess(min(took), 20, took)
+        self.assertLess(statistics.median(took), 100, took)
 
     def test_the_tool_reads_while_no_service_runs(self):
         self.worker.start()

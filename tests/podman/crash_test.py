@@ -91,13 +91,14 @@ class PodmanCrash(case.Case):
         if end == "succeeded":
             self.assertNotEqual(after["Id"], before["Id"])
             self.assertEqual(bottle.run("hello"), (0, "hello\n"))
-            bottle.write("/home/agent/notes", "what the agent knows")  # they are still its own
             self.assertEqual([mount.get("Name") for mount in after["Mounts"]],
                              [mount.get("Name") for mount in before["Mounts"]])
         else:
             self.assertEqual({path: pair for path, pair in differences(before, after).items()
                               if not re.fullmatch("|".join(RESTARTED), path)}, {})
         self.assertEqual(bottle.read("/home/agent/notes"), "what the agent knows")
+        bottle.write("/home/agent/notes", "what it learns now")  # they are still its own
+        self.assertEqual(bottle.read("/home/agent/notes"), "what it learns now")
         self.assertIsNone(job["down_since"])
         self.assert_history_whole(job_id)
         self.worker.wait_drained()

@@ -158,9 +158,6 @@ class Lab:
 
     # ---- the service ------------------------------------------------------------------------------------------------
 
-    def main_pid(self):
-        return int(self.sh("systemctl show -P MainPID rebottled").out)
-
     def property(self, name):
         return self.sh(f"systemctl show -P {name} rebottled").out.strip()
 

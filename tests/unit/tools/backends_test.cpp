@@ -38,6 +38,7 @@ TEST_F(Supports, YesWhenProbedLatelyAndAServiceRuns) {
     "version":"20.10.24","reason_code":"","message":"","detail":{"api":"1.41","good_for_s":195},
     "age_s":30})"));
   EXPECT_EQ(run({"supports", "docker", "capability_block"}).out, "yes\n");
+  EXPECT_EQ(run({"supports", "docker", "capability_block", "-o", "name"}).exit, 2);
 }
 
 TEST_F(Supports, NoWhenTheProbeSaidNo) {

@@ -251,6 +251,26 @@ TEST_F(Request, PlanOfAJobNamesTheJobAlone) {
   EXPECT_EQ(run({"plan", "docker", "dev-1"}).exit, 2);
 }
 
+TEST_F(Request, ABackendWithoutItsBottleIsWrongUsage) {
+  schema::Capability row;
+  row.backend = "docker";
+  row.kind = "capability_block";
+  row.detail = "{}";
+  row.checked_at = now_;
+  store().record_capabilities("docker", {row});
+  for (const auto* verb : {"plan", "undo"}) {
+    const auto ran = run({verb, "docker"});
+    EXPECT_EQ(ran.exit, 2);
+    EXPECT_EQ(ran.err, "rebottle: docker is a backend, and no bottle is named; name a BOTTLE of it, or a job\n");
+    EXPECT_EQ(run({verb, "podman"}).exit, 3);
+  }
+  // An approval of that name is one.
+  insert({.approval_id = "docker", .bottle = "dev-2"});
+  answer("done", "", possible);
+  EXPECT_EQ(run({"plan", "docker"}).exit, 0);
+  EXPECT_EQ(seen_.at(0).job_id, 2);
+}
+
 TEST_F(Request, PlanExits1WhenItWouldBeRefused) {
   answer("done", "",
          R"({"possible":false,"reason_code":"shared_namespace","message":"container side\u001b shares its network",

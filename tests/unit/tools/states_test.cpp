@@ -128,6 +128,11 @@ TEST_F(States, TableAndNames) {
   expect_golden("states.txt", run_bare({"states"}).out);
   EXPECT_THAT(run_bare({"states", "-o", "name"}).out, HasSubstr("needs_attention\n"));
   EXPECT_EQ(run_bare({"states", "--diagram", "--markdown"}).exit, 2);
+  for (const auto* picture : {"--diagram", "--markdown"}) {
+    const auto ran = run_bare({"states", picture, "-o", "json"});
+    EXPECT_EQ(ran.exit, 2);
+    EXPECT_EQ(ran.out, "");
+  }
 }
 
 }  // namespace

@@ -98,7 +98,10 @@ TEST_F(Usage, MissingAndSuperfluousArgumentsAreErrors) {
   EXPECT_EQ(run_bare({"wait", "1", "--timeout", "soon"}).exit, 2);
   EXPECT_THAT(run_bare({"wait", "1", "--timeout", "soon"}).err, HasSubstr("write for example 90s"));
   EXPECT_EQ(run_bare({"list", "--limit", "many"}).exit, 2);
-  EXPECT_EQ(run_bare({"list", "--limit", "0"}).exit, 2);
+  for (const auto* limit : {"0", "10001", "2147483647"}) {
+    EXPECT_EQ(run_bare({"list", "--limit", limit}).exit, 2) << limit;
+    EXPECT_THAT(run_bare({"list", "--limit", limit}).err, HasSubstr("range 1 to 10000"));
+  }
 }
 
 TEST_F(Usage, AnEmptyValueDoesNotEatTheNextArgument) {

@@ -13,7 +13,7 @@
 
 #include <gmock/gmock.h>
 
-#include "cli_fixture.hpp"
+#include "tests/unit/tools/cli_fixture.hpp"
 
 namespace rebottle::tools {
 namespace {
