@@ -55,8 +55,6 @@ inline constexpr auto state_rows = std::to_array<StateRow>({
 [[nodiscard]] constexpr bool is_working(State state) {
   return row_of(state).phase == Phase::untouched || row_of(state).phase == Phase::touched;
 }
-// A job in such a state keeps every other job off its target.
-[[nodiscard]] constexpr bool holds_target(State state) { return is_working(state) || state == State::needs_attention; }
 
 // The texts that database, CLI and docs use; the reverse is empty for any other text.
 [[nodiscard]] std::string_view to_string(State state);

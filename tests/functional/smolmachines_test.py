@@ -108,8 +108,8 @@ class Smolmachines(unittest.TestCase):
         args = {**self.machines.image("new.tar"), "verify": {"exec": ["/bin/sh", "-c", "exit 3"]}}
         job = self.run_killed("state:rollback", args)
         self.assertEqual((job["state"], job["reason_code"]), ("rolled_back", "exec_failed"), job["message"])
-        self.assertEqual(self.machines.states(), {"dev-1": "running"})
         self.assertEqual(self.machines.inside("dev-1", "cat /home/agent/notes; echo $WHO"), "keep\nagent\n")
+        self.assertEqual(self.machines.states(), {"dev-1": "running"})
 
     def test_a_call_that_outlives_the_worker_is_waited_for(self):
         self.machines.spoil({"verb": "exec", "do": "hang_after", "with": "echo ran"})

@@ -10,13 +10,6 @@ extern char** environ;  // NOLINT: POSIX's own
 
 namespace rebottle::tests {
 
-const std::vector<std::string> PodmanCase::by_restart = {
-    "State\\..*",
-    "RestartCount",
-    "NetworkSettings\\.(SandboxKey|EndpointID|IPAddress|MacAddress|Gateway|IPPrefixLen)",
-    "NetworkSettings\\.Networks\\.[^.]+\\.(IPAddress|MacAddress|Gateway|IPPrefixLen)",
-};
-
 const std::vector<std::string> PodmanCase::by_change = {
     "Id",
     "Created",
@@ -35,17 +28,16 @@ const std::vector<std::string> PodmanCase::by_change = {
     "HostConfig\\.(Binds|LogConfig\\.Path)",
 };
 
-std::string PodmanCase::run_by_command(const std::string& name, const std::vector<std::string>& options) {
-  std::vector<std::string> words = {"podman", "--remote", "--url",  "unix://" + config.socket.string(),
+void run_by_podman(const std::filesystem::path& socket, const std::string& name,
+                   const std::vector<std::string>& options, const json& command, const std::filesystem::path& output) {
+  std::vector<std::string> words = {"podman", "--remote", "--url",  "unix://" + socket.string(),
                                     "run",    "-d",       "--name", name};
   words.insert(words.end(), options.begin(), options.end());
-  const auto body = agent_body();
   words.emplace_back(podman_image);
-  for (const auto& word : body["Cmd"]) words.push_back(word);
+  for (const auto& word : command) words.push_back(word);
   std::vector<char*> arguments;
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  const auto output = folder / "command.txt";
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 1, output.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -56,6 +48,10 @@ std::string PodmanCase::run_by_command(const std::string& name, const std::vecto
   int status = -1;
   if (error == 0) waitpid(pid, &status, 0);
   EXPECT_EQ(status, 0) << "see " << output;
+}
+
+std::string PodmanCase::run_by_command(const std::string& name, const std::vector<std::string>& options) {
+  run_by_podman(config.socket, name, options, agent_body()["Cmd"], folder / "command.txt");
   return docker::text(docker::at(inspect(name), "Id"));
 }
 

@@ -1,6 +1,8 @@
-// Changes that do not work out, and the way back to the same container. Not here: refusals (refusal_test.cpp).
+// What a rollback on Podman has of its own, and what never touches a bottle. Not here: what a rollback has on each
+// engine (tests/docker/shared_rollback_test.cpp), refusals (refusal_test.cpp).
 #include <gmock/gmock.h>
 
+#include "tests/docker/rollback_case.hpp"
 #include "tests/podman/podman_case.hpp"
 
 namespace rebottle::tests {
@@ -9,56 +11,7 @@ namespace {
 using docker::at;
 using docker::text;
 
-class PodmanRollback : public PodmanCase {
- protected:
-  void start_agent() {
-    create_network(bottle + "-net");
-    run_by_command(bottle,
-                   {"--network", bottle + "-net:alias=the-agent", "-v", "/anonymous", "--restart", "unless-stopped"});
-    before = inspect(bottle);
-  }
-
-  void expect_as_it_was() {
-    const auto after = inspect(bottle);
-    EXPECT_EQ(differences(before, after, by_restart), std::vector<std::string>());
-    EXPECT_EQ(at(after, "State", "Running"), at(before, "State", "Running"));
-  }
-
-  void expect_nothing_left(JobDriver& job, State end) {
-    remove_leftovers(job, end);
-    EXPECT_EQ(container_names(), std::vector<std::string>{bottle});
-    EXPECT_EQ(own_tags(), std::vector<std::string>());
-    EXPECT_TRUE(std::filesystem::is_empty(config.snapshot_dir));
-  }
-
-  json before;
-};
-
-// Podman starts it again and again, as the policy says; it must stay down once it is undone.
-TEST_F(PodmanRollback, AnAgentThatExitsAtOnceGivesTheOldOneBack) {
-  start_agent();
-  auto changed = driver({{"dockerfile", dying_dockerfile}});
-  const auto failed = changed.run_all();
-  EXPECT_EQ(failed.outcome, Outcome::permanent);
-  EXPECT_EQ(changed.failed_at(), "verify_new");
-  EXPECT_EQ(failed.reason_code, "exited") << failed.message;
-  const auto back = changed.roll_back();
-  EXPECT_EQ(back.outcome, Outcome::done) << changed.failed_at() << ": " << back.message << back.detail;
-  EXPECT_NE(at(inspect(bottle + ".new-" + changed.context().job_key), "State", "Running"), true);
-  expect_as_it_was();
-  expect_nothing_left(changed, State::rolled_back);
-}
-
-TEST_F(PodmanRollback, AFailedVerifyCommandKeepsItsOutput) {
-  start_agent();
-  json verify = {{"exec", {"sh", "-c", "echo no luck; exit 3"}}};
-  auto changed = driver({{"dockerfile", good_dockerfile}}, {{"verify", verify}});
-  const auto failed = changed.run_all();
-  EXPECT_EQ(failed.reason_code, "exec_failed");
-  EXPECT_EQ(text(at(failed.detail, "output")), "no luck\n");
-  EXPECT_EQ(changed.roll_back().outcome, Outcome::done);
-  expect_as_it_was();
-}
+class PodmanRollback : public Rollback {};
 
 TEST_F(PodmanRollback, AProgramThatIsNotThereIsNotTriedAgain) {
   start_agent();
@@ -81,18 +34,6 @@ TEST_F(PodmanRollback, AnUnhealthyAgentIsFoundOutWithoutSystemd) {
   expect_as_it_was();
 }
 
-TEST_F(PodmanRollback, AfterTheLastEffectTheOldOneStillComesBack) {
-  start_agent();
-  json snapshot = {{"paths", {"/home/agent"}}};
-  auto first = driver({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}});
-  const auto done = first.run_all();
-  ASSERT_EQ(done.outcome, Outcome::done) << first.failed_at() << ": " << done.message << done.detail;
-  EXPECT_EQ(first.roll_back().outcome, Outcome::done);
-  EXPECT_TRUE(image("localhost/rebottle/" + bottle + ":current").is_null());
-  expect_as_it_was();
-  expect_nothing_left(first, State::rolled_back);
-}
-
 TEST_F(PodmanRollback, AnUndoOfASuccessPutsTheOldOneBack) {
   config.keep_old_s = 3600;
   backend = another_backend();
@@ -105,18 +46,8 @@ TEST_F(PodmanRollback, AnUndoOfASuccessPutsTheOldOneBack) {
   const auto done = undo.run_all();
   ASSERT_EQ(done.outcome, Outcome::done) << undo.failed_at() << ": " << done.message << done.detail;
   expect_as_it_was();
-  EXPECT_TRUE(image("localhost/rebottle/" + bottle + ":current").is_null());
+  EXPECT_TRUE(image(own_image("current")).is_null());
   expect_nothing_left(undo, State::succeeded);
-}
-
-TEST_F(PodmanRollback, TwoAgentsNeverRunAtOnce) {
-  start_agent();
-  auto changed = driver({{"dockerfile", good_dockerfile}});
-  changed.stop_after("take_name");
-  EXPECT_EQ(changed.run_all().reason_code, "stopped_by_test");
-  call("POST", "/containers/" + text(at(before, "Id")) + "/start");
-  EXPECT_EQ(changed.perform("start_new").reason_code, "other_one_runs");
-  EXPECT_EQ(at(inspect(bottle), "State", "Running"), false);
 }
 
 class PodmanUntouched : public PodmanCase {

@@ -34,7 +34,6 @@ TEST(States, PhasesPartitionTheStates) {
     working += is_working(row.state) ? 1 : 0;
     finals += is_final(row.state) ? 1 : 0;
     EXPECT_FALSE(is_working(row.state) && is_final(row.state));
-    EXPECT_EQ(holds_target(row.state), is_working(row.state) || row.state == State::needs_attention);
     EXPECT_FALSE(row.meaning.empty());
     EXPECT_FALSE(row.bottle.empty());
   }
