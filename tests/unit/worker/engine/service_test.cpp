@@ -614,11 +614,15 @@ TEST_F(ServiceRollback, DriftOnTheWayBackNeedsAttentionWithTheEvidence) {
 }
 
 TEST_F(ServiceRollback, AnswerThatSaysNeverNeedsAttention) {
+  ::testing::internal::CaptureStderr();
   const auto id = fail_and({{.effect = "old_runs", .trouble = Trouble::permanent}});
-  ASSERT_TRUE(run_to_end(id));
+  const bool ended = run_to_end(id);
+  const auto log = ::testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(ended);
 
   EXPECT_EQ(job(id).state, State::needs_attention);
   EXPECT_EQ(job(id).reason_code, "scripted_permanent");
+  EXPECT_THAT(log, HasSubstr("alert=1 job=1"));
 }
 
 TEST_F(ServiceRollback, BottleBehindAttentionIsKeptFromOtherJobs) {
