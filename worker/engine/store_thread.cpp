@@ -98,7 +98,7 @@ StoreThread::Batch StoreThread::next_batch() {
   return batch;
 }
 
-void StoreThread::run_batch(const Batch& batch) {
+std::exception_ptr StoreThread::commit(const Batch& batch) {
   std::vector<std::function<void()>> work;
   work.reserve(batch.size());
   for (const auto& item : batch)
@@ -110,14 +110,18 @@ void StoreThread::run_batch(const Batch& batch) {
         throw;  // the store takes this item back, and this item alone
       }
     });
-  std::exception_ptr broken;
+  grown_ = true;
   try {
     store_->transaction(work);
   } catch (...) {
-    broken = std::current_exception();
-    report(broken);
+    return std::current_exception();
   }
-  grown_ = true;
+  return nullptr;
+}
+
+void StoreThread::run_batch(const Batch& batch) {
+  const auto broken = fatal_ ? fatal_ : commit(batch);
+  if (broken) report(broken);
   for (const auto& item : batch) {
     if (item->error)
       report(item->error);
@@ -131,6 +135,7 @@ void StoreThread::run_batch(const Batch& batch) {
 }
 
 void StoreThread::look_around() {
+  if (fatal_) return;
   try {
     if (store_->changed_by_others()) {
       grown_ = true;
@@ -163,7 +168,8 @@ void StoreThread::report(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const schema::StoreError& broken) {
-    if (!broken.fatal()) return;
+    if (!broken.fatal() || fatal_) return;
+    fatal_ = error;
     boost::asio::post(logic_, [what = std::string(broken.what()), tell = callbacks_.broken] { tell(what); });
   } catch (...) {
     // Not the database's fault: whoever waits for the item hears of it.

@@ -40,6 +40,7 @@ class StoreThread {
 
   // Runs `work(JobStore&)` in the next batch and returns what it returned, after the commit. Rethrows what it threw
   // (then nothing of it was written), and throws StoreError when the batch did not commit: its outcome is unknown.
+  // After a fatal StoreError nothing is run any more, and everything ends with that error.
   template <class Work>
   boost::asio::awaitable<std::invoke_result_t<Work, schema::JobStore&>> run(Work work);
 
@@ -61,6 +62,7 @@ class StoreThread {
   void wait();
   [[nodiscard]] Batch next_batch();
   void run_batch(const Batch& batch);
+  [[nodiscard]] std::exception_ptr commit(const Batch& batch);  // what kept the whole of it from being committed
   void look_around();
   void check_file();
   void checkpoint();
@@ -75,7 +77,8 @@ class StoreThread {
   std::atomic<std::size_t> outstanding_{0};
   WriteWatch watch_;
   std::chrono::steady_clock::time_point awake_until_;
-  bool grown_ = true;  // someone wrote since the last checkpoint
+  std::exception_ptr fatal_;  // the first fatal error
+  bool grown_ = true;         // someone wrote since the last checkpoint
   std::chrono::steady_clock::time_point next_check_;
   std::chrono::steady_clock::time_point next_checkpoint_;
   std::thread thread_;
