@@ -263,12 +263,12 @@ awaitable<void> Requests::answer_later(std::int64_t id) {
     auto reply = co_await reply_later(request);
     // What went through was answered in its own transaction.
     if (!reply.outcome.empty()) co_await send(request, std::move(reply));
-  } catch (const schema::StoreError& error) {
+  } catch (const std::exception& error) {
     broken = error.what();
   }
   in_hand_.erase(id);
-  engine_.look_again();  // another one may have its turn
-  // It stays unanswered in the table, so the scheduler's next slow look takes it up again.
+  if (broken.empty()) engine_.look_again();  // another one may have its turn
+  // It stays unanswered in the table, so the scheduler's next slow look, or the next service, takes it up again.
   if (!broken.empty() && engine_.stage == Stage::serving)
     log::error("request could not be answered yet", {{"request", id}, {"error", broken}});
 }
