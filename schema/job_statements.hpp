@@ -34,7 +34,7 @@ struct JobStatements {
   // Each bottle's first due job, unless something is in its way: one pass over the queue, whatever is in it, and
   // nothing of a job's payload. The backends with a free slot are :open, all that the caller named are :listed.
   SQLite::Statement claimable{db, R"(
-    SELECT j.job_id, j.backend
+    SELECT j.job_id, j.backend, j.bottle
     FROM (SELECT job_id, backend, bottle, priority, scheduled_at,
                  row_number() OVER (PARTITION BY backend, bottle ORDER BY priority, scheduled_at, job_id) AS turn
           FROM jobs INDEXED BY jobs_turns WHERE state = 'queued' AND scheduled_at <= :now) AS j

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,14 @@ struct ClaimLimits {
     int free = 0;
   };
   std::vector<Slot> slots;
+  std::set<std::int64_t> except{};  // jobs that are not to be offered now; they use no slot up
+};
+
+// A queued job that may start now, without what it says.
+struct ClaimableJob {
+  std::int64_t job_id = 0;
+  std::string backend;
+  std::string bottle;
 };
 
 struct OpenOptions {
@@ -137,7 +146,7 @@ class JobStore {
   // frozen, a free slot, and no job of the same backend and bottle that is at work, in needs_attention, or due and
   // before it in this order. `claim` gives a new fence; ownership_lost if the job is not queued any more or the epoch
   // is not the newest, frozen if a freeze came meanwhile.
-  [[nodiscard]] virtual std::vector<Job> claimable(Milliseconds now, const ClaimLimits& limits) = 0;
+  [[nodiscard]] virtual std::vector<ClaimableJob> claimable(Milliseconds now, const ClaimLimits& limits) = 0;
   [[nodiscard]] virtual Result<Job> claim(std::int64_t job_id, std::int64_t epoch_id, const std::string& target,
                                           Milliseconds now, const std::string& actor) = 0;
   // The earliest future time at which a queued job becomes due, a freeze ends, or a leftover falls due.

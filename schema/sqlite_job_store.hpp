@@ -30,7 +30,7 @@ class SqliteJobStore final : public JobStore {
   void end_epoch(std::int64_t epoch_id, Milliseconds now) override;
   std::optional<Epoch> epoch(std::int64_t epoch_id) override;
 
-  std::vector<Job> claimable(Milliseconds now, const ClaimLimits& limits) override;
+  std::vector<ClaimableJob> claimable(Milliseconds now, const ClaimLimits& limits) override;
   Result<Job> claim(std::int64_t job_id, std::int64_t epoch_id, const std::string& target, Milliseconds now,
                     const std::string& actor) override;
   std::optional<Milliseconds> next_due(Milliseconds now) override;

@@ -41,7 +41,7 @@ class FaultyStore final : public schema::JobStore {
   std::int64_t begin_epoch(const schema::Epoch& epoch) override { return s_->begin_epoch(epoch); }
   void end_epoch(std::int64_t id, Milliseconds now) override { s_->end_epoch(id, now); }
   std::optional<schema::Epoch> epoch(std::int64_t id) override { return s_->epoch(id); }
-  std::vector<schema::Job> claimable(Milliseconds now, const schema::ClaimLimits& limits) override {
+  std::vector<schema::ClaimableJob> claimable(Milliseconds now, const schema::ClaimLimits& limits) override {
     return s_->claimable(now, limits);
   }
   Result<schema::Job> claim(std::int64_t job, std::int64_t epoch, Text target, Milliseconds now, Text actor) override {

@@ -49,7 +49,7 @@ struct ScriptedWorld {
   std::map<std::string, worker::json> currents;       // bottle → what its last effect was told is current
   std::optional<std::set<std::string>> bottles;       // those that are there; not set: every one
   bool has_throws = false;
-  bool has_hangs = false;  // like the next ones: until it is false again and release() was called, or cancelled
+  bool has_hangs = false;  // like the next ones: until it is false again and `released` is notified, or cancelled
   std::vector<Fault> faults;
   std::vector<std::string> removed;  // leftovers, by kind
   int remove_failures = 0;           // that many removals fail

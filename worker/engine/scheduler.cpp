@@ -45,12 +45,11 @@ Scheduler::Scheduler(Engine& engine, Capabilities& capabilities, Leftovers& left
                      TaskGroup& jobs)
     : engine_(engine), capabilities_(capabilities), leftovers_(leftovers), requests_(requests), jobs_(jobs) {}
 
-std::shared_ptr<Scheduler::Reserved> Scheduler::reserve(const schema::Job& job) {
+std::shared_ptr<Scheduler::Reserved> Scheduler::reserve(std::int64_t job_id, std::string backend, std::string bottle) {
   auto control = std::make_shared<JobControl>();
-  control->job_id = job.job_id;
-  control->backend = job.approval.backend;
-  control->bottle = job.approval.bottle;
-  control->cancel_by = job.cancel_by;
+  control->job_id = job_id;
+  control->backend = std::move(backend);
+  control->bottle = std::move(bottle);
   return std::make_shared<Reserved>(engine_, std::move(control));
 }
 
@@ -136,7 +135,7 @@ awaitable<void> Scheduler::take_over_strays() {
     auto stray = co_await engine_.store.run(std::move(read));
     if (stray.has_error() || !statemachine::is_working(stray->state)) continue;
     auto job = std::move(*stray);
-    auto place = reserve(job);
+    auto place = reserve(job.job_id, job.approval.backend, job.approval.bottle);
     if (job.epoch_id != engine_.epoch_id) {
       auto taken = co_await take_over(engine_, std::move(job));
       if (!taken) continue;
@@ -173,6 +172,9 @@ schema::ClaimLimits Scheduler::limits() const {
   // A backend that is known but not served is offered without limit: its jobs are refused at once.
   for (const auto& name : engine_.backends.known())
     if (engine_.backends.find(name) == nullptr) limits.slots.push_back({name, refusals_at_once});
+  // A job under admission is still queued, and has its place already.
+  for (const auto& [job_id, control] : engine_.active) limits.except.insert(job_id);
+  for (const auto& [job_id, at] : not_before_) limits.except.insert(job_id);
   return limits;
 }
 
@@ -181,10 +183,10 @@ awaitable<void> Scheduler::claim_what_may_start() {
   auto work = [now, limits = limits()](schema::JobStore& store) { return store.claimable(now, limits); };
   auto jobs = co_await engine_.store.run(std::move(work));
   for (auto& job : jobs) {
-    if (engine_.active.contains(job.job_id) || not_before_.contains(job.job_id)) continue;
-    auto place = reserve(job);
+    if (engine_.active.contains(job.job_id)) continue;
     auto name = "job " + std::to_string(job.job_id);
-    jobs_.spawn(std::move(name), admit(std::move(place), std::move(job)));
+    auto place = reserve(job.job_id, std::move(job.backend), std::move(job.bottle));
+    jobs_.spawn(std::move(name), admit(std::move(place)));
   }
 }
 
@@ -231,11 +233,14 @@ awaitable<void> Scheduler::refuse(schema::Job job, Refusal refusal) {
                             {"epoch", engine_.epoch_id}});
 }
 
-awaitable<void> Scheduler::admit(std::shared_ptr<Reserved> place, schema::Job job) {
-  const auto id = job.job_id;
+awaitable<void> Scheduler::admit(std::shared_ptr<Reserved> place) {
+  const auto id = place->control->job_id;
   std::optional<schema::StoreError> failure;
   std::string broken;
   try {
+    auto read = [id](schema::JobStore& store) { return store.job(id); };
+    auto loaded = co_await engine_.store.run(std::move(read));
+    auto job = std::move(loaded).value();
     auto refusal = co_await refusal_of(job);
     if (engine_.stage != Stage::serving) co_return;
     if (refusal) {

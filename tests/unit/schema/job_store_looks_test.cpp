@@ -10,6 +10,7 @@ namespace rebottle::schema {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
@@ -118,6 +119,12 @@ TEST_F(JobStoreLooks, ClaimableSearchesForWhatStandsInTheWay) {
   EXPECT_THAT(lines, Contains("SEARCH h USING INDEX jobs_held (backend=? AND bottle=?)"));
   EXPECT_THAT(lines, Contains("SEARCH f USING INDEX freezes_scope (backend=? AND bottle=?)"));
   for (const auto* alias : {"SCAN h", "SCAN f", "SCAN a"}) EXPECT_THAT(lines, Each(Not(HasSubstr(alias))));
+}
+
+TEST_F(JobStoreLooks, ClaimableReadsNothingOfWhatJobsSay) {
+  for (int column = 0; column < statements_->claimable.getColumnCount(); ++column)
+    EXPECT_THAT(std::string(statements_->claimable.getColumnName(column)), AnyOf("job_id", "backend", "bottle"));
+  EXPECT_THAT(plan(statements_->claimable), Each(Not(HasSubstr("approvals"))));
 }
 
 TEST_F(JobStoreLooks, WorkingReadsNeitherFinishedNorQueuedJobs) {

@@ -133,6 +133,22 @@ TEST_F(ServiceJob, ManyBottlesRunAtOnceUpToTheLimit) {
   EXPECT_EQ(world_.running_max, 3);
 }
 
+TEST_F(ServiceJob, JobUnderAdmissionTakesOnePlace) {
+  world_.faults = {{.effect = "build", .trouble = Trouble::hangs, .times = always}};
+  start();
+  ASSERT_TRUE(run_until([&] { return service_->serving(); }, "ready"));
+  clock_moves_ = false;
+  world_.probe_hangs = true;
+  clock_.advance(6'000);  // past what an answer is believed for
+  for (int i = 0; i < world_.concurrency; ++i) {
+    approve("dev-" + std::to_string(i));
+    settle();
+  }
+  world_.probe_hangs = false;
+  world_.released.notify();
+  EXPECT_TRUE(run_until([&] { return world_.running == world_.concurrency; }, "as many builds as there are places"));
+}
+
 TEST_F(ServiceJob, HangingBuildDoesNotSlowOtherBottles) {
   world_.faults = {{.effect = "build", .trouble = Trouble::hangs}};
   start();
