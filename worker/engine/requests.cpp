@@ -26,7 +26,8 @@ using statemachine::Verdict;
 namespace {
 
 constexpr std::size_t answering_max = 8;  // that look at a backend, at the same time
-constexpr int page = 64;                  // of pending requests
+constexpr auto no_such_job = "There is no such job; list the jobs to find its number.";
+constexpr int page = 64;  // of pending requests
 
 // For a row that was read strictly: see fault_of.
 json args_of(const schema::Request& request) { return json::parse(request.args); }
@@ -157,7 +158,7 @@ Requests::Reply Requests::decide(schema::JobStore& store, const schema::Request&
   if (request.kind == "freeze") return freeze(store, request);
   if (request.kind == "unfreeze") return unfreeze(store, request);
   const auto job = store.job(request.job_id.value_or(0));
-  if (job.has_error()) return {"refused", "There is no such job; list the jobs to find its number.", {}};
+  if (job.has_error()) return {"refused", no_such_job, {}};
   if (request.kind == "cancel") return cancel(store, request, *job);
   if (request.kind == "retry") return retry(store, request, *job);
   if (request.kind == "rollback") return roll_back(store, request, *job);
@@ -308,8 +309,7 @@ awaitable<Requests::Reply> Requests::plan(schema::Request request) {
       return std::pair{std::move(found), std::move(known)};
     };
     auto loaded = co_await engine_.store.run(std::move(read));
-    if (loaded.first.has_error())
-      co_return Reply{"refused", "There is no such job; list the jobs to find its number.", {}};
+    if (loaded.first.has_error()) co_return Reply{"refused", no_such_job, {}};
     job = std::move(*loaded.first);
     journals.undone = std::move(loaded.second.undone);  // its own is left out: a plan begins at the beginning
   } else {
@@ -381,7 +381,7 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
     return Loaded{std::move(job), std::move(journals)};
   };
   auto loaded = co_await engine_.store.run(std::move(read));
-  if (loaded.job.has_error()) co_return Reply{"refused", "There is no such job; list the jobs to find its number.", {}};
+  if (loaded.job.has_error()) co_return Reply{"refused", no_such_job, {}};
   const auto& job = *loaded.job;
   if (job.state != State::needs_attention)
     co_return Reply{"refused",
@@ -394,6 +394,9 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
   ending.actor = request.requested_by;
   auto* backend = engine_.backends.find(job.approval.backend);
   auto parsed = schema::parse_args(job.approval.args);
+  if (backend == nullptr) data["observed"] = {{"error", engine_.backends.refusal(job.approval.backend).message}};
+  if (const auto* fault = std::get_if<schema::ArgsError>(&parsed))
+    data["observed"] = {{"error", fault->field + ": " + fault->message}};
   if (backend != nullptr && std::holds_alternative<schema::Args>(parsed)) {
     auto context = make_context(engine_, job, std::move(std::get<schema::Args>(parsed)), loaded.journals);
     ending.leftovers = leftovers_of(*backend, context, job, State::resolved, engine_.clock.now());
@@ -409,8 +412,6 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
       co_return Reply{"refused",
                       "Two agents run on this bottle: stop one of them, or ask for rollback or retry.",
                       {{"observed", data["observed"]}}};
-  } else {
-    data["observed"] = {{"error", "the backend is not served"}};
   }
   auto work = [&engine = engine_, request, data, ending = std::move(ending)](schema::JobStore& store) mutable {
     ending.now = engine.clock.now();

@@ -205,14 +205,6 @@ awaitable<std::optional<Refusal>> Scheduler::refusal_of(const schema::Job& job) 
     expired.detail = json{{"expires_at", *expires}};
     co_return expired;
   }
-  if (job.approval.kind != schema::kind_capability_block) {
-    Refusal refusal;
-    refusal.event = Event::unsupported;
-    refusal.reason_code = "kind_unsupported";
-    refusal.message = "This service does not know jobs of kind '" + job.approval.kind + "'.";
-    refusal.detail = json{{"kind", job.approval.kind}, {"known", {schema::kind_capability_block}}};
-    co_return refusal;
-  }
   auto refusal = co_await capabilities_.refusal(*backend, job.approval.kind);
   co_return refusal;
 }

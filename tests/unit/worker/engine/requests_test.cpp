@@ -429,6 +429,11 @@ TEST_F(RequestAnswer, PlanNamesTheRefusalThatTheJobWouldEndWith) {
   EXPECT_EQ(reason("lxc", good), "backend_unknown");
   EXPECT_EQ(reason("smolmachines", good), "backend_absent");
   EXPECT_EQ(reason("docker", kind), "kind_unsupported");
+  const auto coffee = approve("dev-1", [](schema::Approval& approval) { approval.kind = "coffee"; });
+  ASSERT_TRUE(run_to_end(coffee));
+  const auto plan = json::parse(answered(request_on("plan", "docker", "dev-1", kind.dump())).answer);
+  EXPECT_EQ(plan["message"], job(coffee).message);
+  EXPECT_EQ(plan["detail"], json::parse(job(coffee).detail));
   EXPECT_EQ(reason("docker", bad), "args_invalid");
   world_.supported = false;
   clock_.advance(60'000);
