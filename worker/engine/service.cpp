@@ -46,7 +46,7 @@ Service::Service(const boost::asio::any_io_executor& executor, Clock& clock, Con
       background_(executor, clock_, [this](const auto& name, const auto& error) { task_failed(name, error, true); }),
       jobs_(executor, clock_, [this](const auto& name, const auto& error) { task_failed(name, error, false); }),
       capabilities_(engine_),
-      leftovers_(engine_),
+      leftovers_(engine_, background_),
       requests_(engine_, capabilities_, background_),
       scheduler_(engine_, capabilities_, leftovers_, requests_, jobs_) {
   engine_.policy = policy_of(config_.service);

@@ -345,6 +345,18 @@ TEST_F(ServiceJob, LeftoverIsTriedUntilItIsGone) {
   EXPECT_EQ(job(id).state, State::succeeded);
 }
 
+TEST_F(ServiceJob, SilentEngineHoldsUpNobodyElsesCleanUp) {
+  others_["podman"].remove_hangs = true;
+  start();
+  const auto slow = approve("dev-1", [](schema::Approval& approval) { approval.backend = "podman"; });
+  ASSERT_TRUE(run_to_end(slow));
+  settle();
+  const auto quick = approve("dev-2");
+  ASSERT_TRUE(run_to_end(quick));
+  ASSERT_TRUE(run_until([&] { return operator_->leftovers(quick).empty(); }, "the sweep"));
+  EXPECT_THAT(operator_->leftovers(slow), Not(IsEmpty()));
+}
+
 TEST_F(ServiceJob, LeftoverThatIsNotOursStaysVisible) {
   world_.remove_permanent = true;
   start();
