@@ -38,6 +38,9 @@ class StoreError : public std::runtime_error {
   [[nodiscard]] int sqlite_code() const noexcept { return sqlite_code_; }
   [[nodiscard]] bool fatal() const noexcept { return fatal_; }
   [[nodiscard]] bool disk_full() const noexcept;
+  // Whether opening a database, or beginning an epoch, may work later: there is no room for it, or another program
+  // holds the write lock.
+  [[nodiscard]] bool passes() const noexcept;
 
  private:
   int sqlite_code_;
@@ -205,6 +208,9 @@ class JobStore {
   // Capabilities: replaces all rows of the backend; removes those of every backend that is not named.
   virtual void record_capabilities(const std::string& backend, const std::vector<Capability>& rows) = 0;
   virtual void keep_capabilities(const std::vector<std::string>& backends) = 0;
+
+  // From now on waits for another program's lock for a second at most, also where it is waiting already. Any thread.
+  virtual void hurry() noexcept = 0;
 
   // True if another connection committed since the last call (PRAGMA data_version; microseconds).
   [[nodiscard]] virtual bool changed_by_others() = 0;

@@ -67,6 +67,7 @@ class SqliteJobStore final : public JobStore {
   void record_capabilities(const std::string& backend, const std::vector<Capability>& rows) override;
   void keep_capabilities(const std::vector<std::string>& backends) override;
 
+  void hurry() noexcept override;
   bool changed_by_others() override;
   [[nodiscard]] const std::filesystem::path& path() const override { return path_; }
   void check_file() override;

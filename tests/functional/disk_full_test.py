@@ -131,6 +131,28 @@ class DiskFull(unittest.TestCase):
         self.assertIn("disk", lane.worker.log.read_text().lower())
         self.assertEqual(lane.worker.sql("PRAGMA integrity_check")[0]["integrity_check"], "ok")
 
+    def test_under_the_database_before_the_worker_starts(self):
+        folder = tempfile.mkdtemp(prefix="rebottle-full-")
+        self.addCleanup(os.rmdir, folder)
+        disk = SmallDisk(self, folder, 20)
+        lane = Lane(docker={"verify_timeout_s": 10})
+        lane.worker.db = Path(folder, "rebottle.db")
+        lane.__enter__()
+        self.addCleanup(lane.__exit__)
+        lane.worker.stop()
+        before = lane.current.inspect()
+        lane.proxy.reset({before["Id"]: "OLD", lane.current.slug: "SLUG"})
+        job_id = lane.worker.approve("waits", lane.current.slug, GOOD)
+        disk.fill()
+        lane.worker.start(ready=False)
+        poll.until(lambda: "the database cannot be used yet" in lane.worker.log.read_text(),
+                   "the worker waits for room", evidence=lane.worker.tail)
+        self.assertIsNone(lane.worker.process.poll())
+        disk.free()
+        job = lane.worker.wait_final("waits")
+        self.assertEqual(job["state"], "succeeded", job["message"])
+        lane.check(job_id, job, before)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -94,6 +94,7 @@ class FaultyStore final : public schema::JobStore {
     s_->record_capabilities(backend, rows);
   }
   void keep_capabilities(const std::vector<std::string>& backends) override { s_->keep_capabilities(backends); }
+  void hurry() noexcept override { s_->hurry(); }
   bool changed_by_others() override { return s_->changed_by_others(); }
   [[nodiscard]] const std::filesystem::path& path() const override { return s_->path(); }
   void check_file() override { s_->check_file(); }

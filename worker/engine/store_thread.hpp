@@ -32,7 +32,8 @@ class StoreThread {
     std::function<void(int pages)> wal_pages;        // the WAL's size after each checkpoint
   };
 
-  // `store` is used by the new thread alone from now on. `logic` outlives the thread's last completion.
+  // `store` is used by the new thread alone from now on, but for hurry(). `logic` outlives the thread's last
+  // completion.
   StoreThread(boost::asio::any_io_executor logic, std::unique_ptr<schema::JobStore> store, Callbacks callbacks);
   ~StoreThread();
   StoreThread(const StoreThread&) = delete;
@@ -44,6 +45,8 @@ class StoreThread {
   template <class Work>
   boost::asio::awaitable<std::invoke_result_t<Work, schema::JobStore&>> run(Work work);
 
+  // From now on other programs' locks are waited for briefly, see JobStore.
+  void hurry() noexcept { store_->hurry(); }
   // Runs what is queued, then ends the thread; nothing may be run after it. The destructor does it, too.
   void close();
   // True if nothing is queued or running.
