@@ -215,12 +215,15 @@ struct JobStatements {
     UPDATE freezes SET lifted_at = :now
     WHERE lifted_at IS NULL AND backend = :backend AND bottle = :bottle
       AND (expires_at IS NULL OR expires_at > :now))"};
+  SQLite::Statement lift_expired_freezes{db, R"(
+    UPDATE freezes SET lifted_at = expires_at WHERE lifted_at IS NULL AND expires_at <= :now)"};
   SQLite::Statement frozen{db, R"(
     SELECT 1 FROM freezes
     WHERE lifted_at IS NULL AND backend IN ('', :backend) AND bottle IN ('', :bottle)
       AND (expires_at IS NULL OR expires_at > :now))"};
   SQLite::Statement freezes{db, R"(
-    SELECT * FROM freezes WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > :now) ORDER BY freeze_id)"};
+    SELECT backend, bottle, expires_at FROM freezes
+    WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > :now))"};
 
   SQLite::Statement delete_capabilities{db, "DELETE FROM capabilities WHERE backend = :backend"};
   SQLite::Statement keep_capabilities{

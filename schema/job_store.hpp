@@ -116,6 +116,13 @@ struct ClaimableJob {
   std::string bottle;
 };
 
+// What a freeze in force keeps from going on, and until when.
+struct FreezeScope {
+  std::string backend;  // empty: every backend
+  std::string bottle;   // empty: every bottle
+  std::optional<Milliseconds> expires_at;
+};
+
 struct OpenOptions {
   bool create = true;   // make the file and its directory entry when missing
   bool migrate = true;  // else an older schema is refused with the way out
@@ -198,7 +205,9 @@ class JobStore {
                                                      const std::string& data) = 0;
   virtual std::int64_t add_freeze(const Freeze& freeze) = 0;
   virtual int lift_freezes(const std::string& backend, const std::string& bottle, Milliseconds now) = 0;
-  [[nodiscard]] virtual std::vector<Freeze> freezes(Milliseconds now) = 0;  // in force
+  // Those that are over count as lifted when they ended, so that no later look reads them.
+  virtual void lift_expired_freezes(Milliseconds now) = 0;
+  [[nodiscard]] virtual std::vector<FreezeScope> freezes(Milliseconds now) = 0;  // in force
 
   // Leftovers.
   [[nodiscard]] virtual std::vector<Leftover> leftovers_due(Milliseconds now) = 0;

@@ -58,7 +58,8 @@ class SqliteJobStore final : public JobStore {
                                const std::string& by, const std::string& data) override;
   std::int64_t add_freeze(const Freeze& freeze) override;
   int lift_freezes(const std::string& backend, const std::string& bottle, Milliseconds now) override;
-  std::vector<Freeze> freezes(Milliseconds now) override;
+  void lift_expired_freezes(Milliseconds now) override;
+  std::vector<FreezeScope> freezes(Milliseconds now) override;
 
   std::vector<Leftover> leftovers_due(Milliseconds now) override;
   void leftover_removed(std::int64_t leftover_id, Milliseconds now) override;

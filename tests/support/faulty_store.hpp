@@ -84,7 +84,8 @@ class FaultyStore final : public schema::JobStore {
   int lift_freezes(Text backend, Text bottle, Milliseconds now) override {
     return s_->lift_freezes(backend, bottle, now);
   }
-  std::vector<schema::Freeze> freezes(Milliseconds now) override { return s_->freezes(now); }
+  void lift_expired_freezes(Milliseconds now) override { s_->lift_expired_freezes(now); }
+  std::vector<schema::FreezeScope> freezes(Milliseconds now) override { return s_->freezes(now); }
   std::vector<schema::Leftover> leftovers_due(Milliseconds now) override { return s_->leftovers_due(now); }
   void leftover_removed(std::int64_t id, Milliseconds now) override { s_->leftover_removed(id, now); }
   void leftover_failed(std::int64_t id, Text error, Milliseconds next) override {

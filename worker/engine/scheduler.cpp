@@ -75,9 +75,6 @@ awaitable<void> Scheduler::look() {
   engine_.look_wanted = false;
   tell_status();
   std::erase_if(not_before_, [now = engine_.clock.steady()](const auto& entry) { return entry.second <= now; });
-  auto read = [now = engine_.clock.now()](schema::JobStore& store) { return store.freezes(now); };
-  auto freezes = co_await engine_.store.run(std::move(read));
-  engine_.freezes = std::move(freezes);
   co_await requests_.answer_pending();
   engine_.notify_jobs();
   co_await take_over_strays();

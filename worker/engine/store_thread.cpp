@@ -46,22 +46,34 @@ void StoreThread::close() {
   thread_.join();
 }
 
-boost::asio::awaitable<void> StoreThread::submit(std::shared_ptr<Item> item) {
-  auto initiate = [this, item](auto handler) {
+boost::asio::awaitable<std::vector<std::exception_ptr>> StoreThread::run_all(
+    std::vector<std::function<void(schema::JobStore&)>> work) {
+  Batch items;
+  for (auto& one : work) {
+    items.push_back(std::make_shared<Item>());
+    items.back()->work = std::move(one);
+  }
+  if (!items.empty()) co_await submit(items);
+  std::vector<std::exception_ptr> errors;
+  for (const auto& item : items) errors.push_back(item->error);
+  co_return errors;
+}
+
+boost::asio::awaitable<void> StoreThread::submit(Batch items) {
+  auto initiate = [this, items](auto handler) {
     // A shared handler makes the function copyable; the tracked executor keeps the logic loop alive meanwhile.
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
     auto executor = boost::asio::prefer(logic_, boost::asio::execution::outstanding_work.tracked);
-    item->resume = [shared, executor] { boost::asio::post(executor, [shared] { (*shared)(); }); };
-    outstanding_.fetch_add(1);
+    items.back()->resume = [shared, executor] { boost::asio::post(executor, [shared] { (*shared)(); }); };
+    outstanding_.fetch_add(items.size());
     {
       const std::lock_guard lock(mutex_);
-      queue_.push_back(item);
+      queue_.insert(queue_.end(), items.begin(), items.end());
     }
     watch_.wake();
   };
   co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(std::move(initiate),
                                                                                      boost::asio::use_awaitable);
-  if (item->error) std::rethrow_exception(item->error);
 }
 
 void StoreThread::loop() {
@@ -129,7 +141,7 @@ void StoreThread::run_batch(const Batch& batch) {
       item->error = broken;
     // The item's own references end here, so that the coroutine owns what is left.
     item->work = nullptr;
-    std::exchange(item->resume, nullptr)();
+    if (const auto resume = std::exchange(item->resume, nullptr)) resume();
     outstanding_.fetch_sub(1);
   }
 }

@@ -45,6 +45,10 @@ class StoreThread {
   template <class Work>
   boost::asio::awaitable<std::invoke_result_t<Work, schema::JobStore&>> run(Work work);
 
+  // Runs each piece of `work` as run() does, in one batch where they fit, and returns what each of them threw or null.
+  boost::asio::awaitable<std::vector<std::exception_ptr>> run_all(
+      std::vector<std::function<void(schema::JobStore&)>> work);
+
   // From now on other programs' locks are waited for briefly, see JobStore.
   void hurry() noexcept { store_->hurry(); }
   // Runs what is queued, then ends the thread; nothing may be run after it. The destructor does it, too.
@@ -55,12 +59,13 @@ class StoreThread {
  private:
   struct Item {
     std::function<void(schema::JobStore&)> work;
-    std::function<void()> resume;  // posts the waiting coroutine to the logic thread
+    std::function<void()> resume;  // posts the waiting coroutine to the logic thread; empty if it waits for another
     std::exception_ptr error;      // of the item, or of its batch
   };
   using Batch = std::vector<std::shared_ptr<Item>>;
 
-  boost::asio::awaitable<void> submit(std::shared_ptr<Item> item);
+  // In this order; returns when the last one has ended.
+  boost::asio::awaitable<void> submit(Batch items);
   void loop();
   void wait();
   [[nodiscard]] Batch next_batch();
@@ -91,13 +96,16 @@ template <class Work>
 boost::asio::awaitable<std::invoke_result_t<Work, schema::JobStore&>> StoreThread::run(Work work) {
   using Value = std::invoke_result_t<Work, schema::JobStore&>;
   auto item = std::make_shared<Item>();
+  Batch items(1, item);
   if constexpr (std::is_void_v<Value>) {
     item->work = std::move(work);
-    co_await submit(item);
+    co_await submit(std::move(items));
+    if (item->error) std::rethrow_exception(item->error);
   } else {
     auto value = std::make_shared<std::optional<Value>>();
     item->work = [work = std::move(work), value](schema::JobStore& store) mutable { value->emplace(work(store)); };
-    co_await submit(item);
+    co_await submit(std::move(items));
+    if (item->error) std::rethrow_exception(item->error);
     co_return std::move(**value);
   }
 }
