@@ -4,6 +4,8 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <exception>
 
 namespace rebottle::schema {
@@ -19,7 +21,9 @@ int open_flags(Access access) {
 }  // namespace
 
 void rethrow(const SQLite::Exception& error, const std::string& doing) {
-  const int code = error.getExtendedErrorCode();
+  int code = error.getExtendedErrorCode();
+  // SQLite knows a full disk, but no quota. A write that was refused for want of room has lost nothing either way.
+  if (code == SQLITE_IOERR_WRITE && errno == EDQUOT) code = SQLITE_FULL;
   const int primary = code & 0xff;
   // After an I/O error the kernel may have dropped dirty pages: nothing that this process believes is safe.
   // NOTADB and CORRUPT are as final.
@@ -29,7 +33,9 @@ void rethrow(const SQLite::Exception& error, const std::string& doing) {
 
 Connection::Connection(const std::filesystem::path& path, Access access, int busy_timeout_ms)
     : sql_(translated("cannot open the database " + path.string(),
-                      [&] { return SQLite::Database(path.string(), open_flags(access), busy_timeout_ms); })) {
+                      [&] { return SQLite::Database(path.string(), open_flags(access)); })),
+      patience_(std::make_unique<Patience>(busy_timeout_ms)) {
+  sqlite3_busy_handler(sql_.getHandle(), &Patience::wait, patience_.get());
   translated("cannot set the database connection up", [&] {
     // Hardening: no writes to sqlite_schema, no string where a column was meant, and pages are checked as they are
     // read. trusted_schema must stay on: SQLite 3.40 takes its own JSON functions, which the guards need, for unsafe.
@@ -48,6 +54,15 @@ Connection::Connection(const std::filesystem::path& path, Access access, int bus
 
 bool Connection::in_transaction() noexcept { return sqlite3_get_autocommit(sql_.getHandle()) == 0; }
 
+int Patience::wait(void* self, int tries) {
+  auto& patience = *static_cast<Patience*>(self);
+  const auto now = std::chrono::steady_clock::now();
+  if (tries == 0) patience.since_ = now;
+  if (now - patience.since_ >= std::chrono::milliseconds(patience.limit_ms_.load())) return 0;
+  sqlite3_sleep(std::min(1 << std::min(tries, 5), 25));
+  return 1;
+}
+
 void Connection::begin() {
   for (int tried = 1;; ++tried) {
     try {
@@ -55,7 +70,8 @@ void Connection::begin() {
       return;
     } catch (const SQLite::Exception& error) {
       // Each try has already waited for the busy timeout; recovery of the WAL may answer BUSY without waiting.
-      if (error.getErrorCode() != SQLITE_BUSY || tried == begin_tries) rethrow(error, "cannot begin a transaction");
+      if (error.getErrorCode() != SQLITE_BUSY || tried == begin_tries || patience_->hurried())
+        rethrow(error, "cannot begin a transaction");
     }
   }
 }

@@ -2,8 +2,12 @@
 // Private to schema/. Not here: which statements there are (statements.hpp), and what they mean.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +24,26 @@ enum class Access : std::uint8_t {
   read_write,  // the file must be there
 };
 
+// How long a connection waits for other programs' locks.
+class Patience {
+ public:
+  explicit Patience(int limit_ms) : limit_ms_(limit_ms) {}
+  // Any thread; cuts a wait short that is under way.
+  void hurry() noexcept {
+    hurried_ = true;
+    limit_ms_ = std::min(limit_ms_.load(), hurried_limit_ms);
+  }
+  [[nodiscard]] bool hurried() const noexcept { return hurried_; }
+  // SQLite's busy handler: 0 gives up.
+  static int wait(void* self, int tries);
+
+ private:
+  static constexpr int hurried_limit_ms = 1'000;
+  std::atomic<int> limit_ms_;
+  std::atomic<bool> hurried_ = false;
+  std::chrono::steady_clock::time_point since_;  // of the present wait
+};
+
 class Connection {
  public:
   // Throws StoreError.
@@ -28,7 +52,7 @@ class Connection {
   [[nodiscard]] SQLite::Database& sql() noexcept { return sql_; }
   // False once SQLite has ended the transaction by itself, as it does for some errors.
   [[nodiscard]] bool in_transaction() noexcept;
-  // BEGIN IMMEDIATE, retried a few times past the busy timeout.
+  // BEGIN IMMEDIATE, retried a few times past the busy timeout, unless hurried.
   void begin();
   void commit();
   // Never throws; does nothing outside a transaction.
@@ -36,9 +60,11 @@ class Connection {
   [[nodiscard]] std::int64_t number(const std::string& query);
   // WAL, durable at each commit, checkpoints by the guarded path only. The file must be known as ours.
   void set_journal();
+  void hurry() noexcept { patience_->hurry(); }
 
  private:
   SQLite::Database sql_;
+  std::unique_ptr<Patience> patience_;  // stays where SQLite knows it, wherever the connection moves
 };
 
 // Throws the StoreError that a failed call means.

@@ -36,6 +36,11 @@ boost::system::error_code make_error_code(StoreErrc errc) {
 StoreError::StoreError(const std::string& what, int sqlite_code, bool fatal)
     : std::runtime_error(what), sqlite_code_(sqlite_code), fatal_(fatal) {}
 
+bool StoreError::passes() const noexcept {
+  const int primary = sqlite_code_ & 0xff;
+  return primary == SQLITE_BUSY || primary == SQLITE_FULL || sqlite_code_ == SQLITE_IOERR_SHMSIZE;
+}
+
 bool StoreError::disk_full() const noexcept { return (sqlite_code_ & 0xff) == SQLITE_FULL; }
 
 }  // namespace rebottle::schema

@@ -34,7 +34,7 @@ struct JobStatements {
   // Each bottle's first due job, unless something is in its way: one pass over the queue, whatever is in it, and
   // nothing of a job's payload. The backends with a free slot are :open, all that the caller named are :listed.
   SQLite::Statement claimable{db, R"(
-    SELECT j.job_id, j.backend
+    SELECT j.job_id, j.backend, j.bottle
     FROM (SELECT job_id, backend, bottle, priority, scheduled_at,
                  row_number() OVER (PARTITION BY backend, bottle ORDER BY priority, scheduled_at, job_id) AS turn
           FROM jobs INDEXED BY jobs_turns WHERE state = 'queued' AND scheduled_at <= :now) AS j
@@ -215,12 +215,15 @@ struct JobStatements {
     UPDATE freezes SET lifted_at = :now
     WHERE lifted_at IS NULL AND backend = :backend AND bottle = :bottle
       AND (expires_at IS NULL OR expires_at > :now))"};
+  SQLite::Statement lift_expired_freezes{db, R"(
+    UPDATE freezes SET lifted_at = expires_at WHERE lifted_at IS NULL AND expires_at <= :now)"};
   SQLite::Statement frozen{db, R"(
     SELECT 1 FROM freezes
     WHERE lifted_at IS NULL AND backend IN ('', :backend) AND bottle IN ('', :bottle)
       AND (expires_at IS NULL OR expires_at > :now))"};
   SQLite::Statement freezes{db, R"(
-    SELECT * FROM freezes WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > :now) ORDER BY freeze_id)"};
+    SELECT backend, bottle, expires_at FROM freezes
+    WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > :now))"};
 
   SQLite::Statement delete_capabilities{db, "DELETE FROM capabilities WHERE backend = :backend"};
   SQLite::Statement keep_capabilities{

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,9 @@ class StoreError : public std::runtime_error {
   [[nodiscard]] int sqlite_code() const noexcept { return sqlite_code_; }
   [[nodiscard]] bool fatal() const noexcept { return fatal_; }
   [[nodiscard]] bool disk_full() const noexcept;
+  // Whether opening a database, or beginning an epoch, may work later: there is no room for it, or another program
+  // holds the write lock.
+  [[nodiscard]] bool passes() const noexcept;
 
  private:
   int sqlite_code_;
@@ -102,6 +106,21 @@ struct ClaimLimits {
     int free = 0;
   };
   std::vector<Slot> slots;
+  std::set<std::int64_t> except{};  // jobs that are not to be offered now; they use no slot up
+};
+
+// A queued job that may start now, without what it says.
+struct ClaimableJob {
+  std::int64_t job_id = 0;
+  std::string backend;
+  std::string bottle;
+};
+
+// What a freeze in force keeps from going on, and until when.
+struct FreezeScope {
+  std::string backend;  // empty: every backend
+  std::string bottle;   // empty: every bottle
+  std::optional<Milliseconds> expires_at;
 };
 
 struct OpenOptions {
@@ -137,7 +156,7 @@ class JobStore {
   // frozen, a free slot, and no job of the same backend and bottle that is at work, in needs_attention, or due and
   // before it in this order. `claim` gives a new fence; ownership_lost if the job is not queued any more or the epoch
   // is not the newest, frozen if a freeze came meanwhile.
-  [[nodiscard]] virtual std::vector<Job> claimable(Milliseconds now, const ClaimLimits& limits) = 0;
+  [[nodiscard]] virtual std::vector<ClaimableJob> claimable(Milliseconds now, const ClaimLimits& limits) = 0;
   [[nodiscard]] virtual Result<Job> claim(std::int64_t job_id, std::int64_t epoch_id, const std::string& target,
                                           Milliseconds now, const std::string& actor) = 0;
   // The earliest future time at which a queued job becomes due, a freeze ends, or a leftover falls due.
@@ -186,7 +205,9 @@ class JobStore {
                                                      const std::string& data) = 0;
   virtual std::int64_t add_freeze(const Freeze& freeze) = 0;
   virtual int lift_freezes(const std::string& backend, const std::string& bottle, Milliseconds now) = 0;
-  [[nodiscard]] virtual std::vector<Freeze> freezes(Milliseconds now) = 0;  // in force
+  // Those that are over count as lifted when they ended, so that no later look reads them.
+  virtual void lift_expired_freezes(Milliseconds now) = 0;
+  [[nodiscard]] virtual std::vector<FreezeScope> freezes(Milliseconds now) = 0;  // in force
 
   // Leftovers.
   [[nodiscard]] virtual std::vector<Leftover> leftovers_due(Milliseconds now) = 0;
@@ -196,6 +217,9 @@ class JobStore {
   // Capabilities: replaces all rows of the backend; removes those of every backend that is not named.
   virtual void record_capabilities(const std::string& backend, const std::vector<Capability>& rows) = 0;
   virtual void keep_capabilities(const std::vector<std::string>& backends) = 0;
+
+  // From now on waits for another program's lock for a second at most, also where it is waiting already. Any thread.
+  virtual void hurry() noexcept = 0;
 
   // True if another connection committed since the last call (PRAGMA data_version; microseconds).
   [[nodiscard]] virtual bool changed_by_others() = 0;

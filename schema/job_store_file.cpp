@@ -116,6 +116,10 @@ void SqliteJobStore::check_file() {
   seen_schema_version_ = schema_version;
 }
 
+void SqliteJobStore::hurry() noexcept {
+  for (auto* connection : {&connection_, &checkpointer_, &wal_holder_}) connection->hurry();
+}
+
 bool SqliteJobStore::changed_by_others() {
   return translated("cannot look for changes", [&] {
     Use row(statements_.data_version);

@@ -45,7 +45,7 @@ bool SqliteJobStore::is_frozen(const Approval& approval, Milliseconds now) {
       .next();
 }
 
-std::vector<Job> SqliteJobStore::claimable(Milliseconds now, const ClaimLimits& limits) {
+std::vector<ClaimableJob> SqliteJobStore::claimable(Milliseconds now, const ClaimLimits& limits) {
   std::map<std::string, int> free;
   auto open = nlohmann::json::array();
   auto listed = nlohmann::json::array();
@@ -57,11 +57,13 @@ std::vector<Job> SqliteJobStore::claimable(Milliseconds now, const ClaimLimits& 
   return translated("cannot look for work", [&] {
     Use rows(statements_.claimable);
     rows.bind(":now", now).bind(":open", open.dump()).bind(":listed", listed.dump());
-    std::vector<Job> jobs;
+    std::vector<ClaimableJob> jobs;
     while (jobs.size() < claimable_max && rows.next()) {
-      const auto slot = free.find(rows.text("backend"));
+      ClaimableJob job{rows.integer("job_id"), rows.text("backend"), rows.text("bottle")};
+      if (limits.except.contains(job.job_id)) continue;
+      const auto slot = free.find(job.backend);
       if (slot != free.end() && slot->second-- <= 0) continue;
-      jobs.push_back(existing_job(rows.integer("job_id")));
+      jobs.push_back(std::move(job));
     }
     return jobs;
   });

@@ -150,11 +150,18 @@ int SqliteJobStore::lift_freezes(const std::string& backend, const std::string& 
   });
 }
 
-std::vector<Freeze> SqliteJobStore::freezes(Milliseconds now) {
+void SqliteJobStore::lift_expired_freezes(Milliseconds now) {
+  write("cannot lift a freeze", [&] { Use(statements_.lift_expired_freezes).bind(":now", now).run(); });
+}
+
+std::vector<FreezeScope> SqliteJobStore::freezes(Milliseconds now) {
   return translated("cannot read the freezes", [&] {
     Use rows(statements_.freezes);
     rows.bind(":now", now);
-    return read_all(rows, read_freeze);
+    std::vector<FreezeScope> freezes;
+    while (rows.next())
+      freezes.push_back({rows.text("backend"), rows.text("bottle"), rows.maybe_integer("expires_at")});
+    return freezes;
   });
 }
 

@@ -30,7 +30,7 @@ class SqliteJobStore final : public JobStore {
   void end_epoch(std::int64_t epoch_id, Milliseconds now) override;
   std::optional<Epoch> epoch(std::int64_t epoch_id) override;
 
-  std::vector<Job> claimable(Milliseconds now, const ClaimLimits& limits) override;
+  std::vector<ClaimableJob> claimable(Milliseconds now, const ClaimLimits& limits) override;
   Result<Job> claim(std::int64_t job_id, std::int64_t epoch_id, const std::string& target, Milliseconds now,
                     const std::string& actor) override;
   std::optional<Milliseconds> next_due(Milliseconds now) override;
@@ -58,7 +58,8 @@ class SqliteJobStore final : public JobStore {
                                const std::string& by, const std::string& data) override;
   std::int64_t add_freeze(const Freeze& freeze) override;
   int lift_freezes(const std::string& backend, const std::string& bottle, Milliseconds now) override;
-  std::vector<Freeze> freezes(Milliseconds now) override;
+  void lift_expired_freezes(Milliseconds now) override;
+  std::vector<FreezeScope> freezes(Milliseconds now) override;
 
   std::vector<Leftover> leftovers_due(Milliseconds now) override;
   void leftover_removed(std::int64_t leftover_id, Milliseconds now) override;
@@ -67,6 +68,7 @@ class SqliteJobStore final : public JobStore {
   void record_capabilities(const std::string& backend, const std::vector<Capability>& rows) override;
   void keep_capabilities(const std::vector<std::string>& backends) override;
 
+  void hurry() noexcept override;
   bool changed_by_others() override;
   [[nodiscard]] const std::filesystem::path& path() const override { return path_; }
   void check_file() override;

@@ -43,7 +43,7 @@ struct Decision {
   Event event;
   milliseconds pause;  // before the step runs again; zero unless `event` is step_retry
   bool attempt_spent;
-  bool alert;  // a person should look: retried past every budget
+  bool alert;  // a person should look: it ends in needs_attention, or is retried past every budget
 };
 
 // `jitter` in [0, 1) spreads the pauses: between a half and the whole of the exponential value.

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -15,6 +16,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "schema/job_store.hpp"
 #include "schema/service_lock.hpp"
@@ -22,6 +24,7 @@
 #include "worker/engine/config.hpp"
 #include "worker/engine/identity.hpp"
 #include "worker/engine/log.hpp"
+#include "worker/engine/notify.hpp"
 #include "worker/engine/service.hpp"
 #include "worker/options.hpp"
 
@@ -32,6 +35,8 @@ constexpr int exit_failure = 1;
 constexpr int exit_usage = 2;
 constexpr int exit_denied = 4;
 constexpr int exit_locked = 5;
+constexpr std::chrono::seconds start_pause{1};      // between tries to open the database
+constexpr std::chrono::seconds start_patience{60};  // for the next one, which may wait for a lock
 
 // Hears SIGTERM and SIGINT for as long as it lives; each one asks the service to stop.
 class StopSignals {
@@ -86,19 +91,46 @@ void make_private_directory(const std::filesystem::path& directory) {
   std::filesystem::permissions(directory, std::filesystem::perms::owner_all);
 }
 
+// Until the disk has room, or another program has let its lock go; SIGTERM ends the process meanwhile.
+template <class Work>
+auto when_it_can(boost::asio::io_context& io, Work work) {
+  for (;;) {
+    try {
+      return work();
+    } catch (const schema::StoreError& error) {
+      if (!error.passes()) throw;
+      log::error("the database cannot be used yet; it is tried again", {{"error", error.what()}});
+    }
+    notify::status("Waiting for the database; see the log");
+    notify::extend_timeout(start_patience);
+    boost::asio::steady_timer(io, start_pause).wait();
+  }
+}
+
+// For those who look who holds the lock; the service does not need it.
+void describe(schema::ServiceLock& lock, const schema::Epoch& process) {
+  try {
+    lock.describe(process.version, std::to_string(process.started_at), process.epoch_id);
+  } catch (const schema::StoreError& error) {
+    log::warning("the lock file does not say who holds it", {{"error", error.what()}});
+  }
+}
+
 int serve(const Config& config, const BackendModules& modules, schema::ServiceLock& lock) {
+  SystemClock clock;
+  auto process = this_process(REBOTTLE_VERSION, clock.now());
+  describe(lock, process);
+  boost::asio::io_context io(1);
   const auto private_dir = config.service.state_dir / "snapshots";
   make_private_directory(private_dir);
-  SystemClock clock;
-  const auto process = this_process(REBOTTLE_VERSION, clock.now());
-  auto store = schema::JobStore::open(config.service.db, {});
-  boost::asio::io_context io(1);
+  auto store = when_it_can(io, [&] { return schema::JobStore::open(config.service.db, {}); });
+  process.epoch_id = when_it_can(io, [&] { return store->begin_epoch(process); });
+  describe(lock, process);
   std::vector<std::unique_ptr<Backend>> served;
   for (const auto& module : modules)
     if (auto backend = module->make(io.get_executor(), private_dir)) served.push_back(std::move(backend));
   Service service(io.get_executor(), clock, config, process, std::move(store),
                   Backends(std::move(served), backend_names(modules)));
-  lock.describe(REBOTTLE_VERSION, std::to_string(process.started_at), service.epoch_id());
   StopSignals signals(io, service);
   int code = exit_failure;
   std::exception_ptr failure;

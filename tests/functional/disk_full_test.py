@@ -118,17 +118,41 @@ class DiskFull(unittest.TestCase):
         self.addCleanup(lane.__exit__)
 
         # Nothing is done that could not be written down first: the job waits where it is, and goes on by itself.
+        # At first until a write has failed, however long that takes; later there is room in the WAL's file.
+        def free_once_noticed():
+            poll.until(lambda: "disk is full" in lane.worker.log.read_text(), "a write fails")
+            threading.Timer(3, disk.free).start()
+
         def fill_for_a_while():
             disk.fill()
-            timer = threading.Timer(3, disk.free)
-            timer.daemon = True
-            timer.start()
+            threading.Thread(target=free_once_noticed, daemon=True).start()
 
         for call in (BUILD, STOP, START):
             job = self.ends(lane, GOOD, "succeeded", "before", call, fill_for_a_while)
             poll.until(lambda: not disk.filler.exists(), "the disk is free again")
-        self.assertIn("disk", lane.worker.log.read_text().lower())
         self.assertEqual(lane.worker.sql("PRAGMA integrity_check")[0]["integrity_check"], "ok")
+
+    def test_under_the_database_before_the_worker_starts(self):
+        folder = tempfile.mkdtemp(prefix="rebottle-full-")
+        self.addCleanup(os.rmdir, folder)
+        disk = SmallDisk(self, folder, 20)
+        lane = Lane(docker={"verify_timeout_s": 10})
+        lane.worker.db = Path(folder, "rebottle.db")
+        lane.__enter__()
+        self.addCleanup(lane.__exit__)
+        lane.worker.stop()
+        before = lane.current.inspect()
+        lane.proxy.reset({before["Id"]: "OLD", lane.current.slug: "SLUG"})
+        job_id = lane.worker.approve("waits", lane.current.slug, GOOD)
+        disk.fill()
+        lane.worker.start(ready=False)
+        poll.until(lambda: "the database cannot be used yet" in lane.worker.log.read_text(),
+                   "the worker waits for room", evidence=lane.worker.tail)
+        self.assertIsNone(lane.worker.process.poll())
+        disk.free()
+        job = lane.worker.wait_final("waits")
+        self.assertEqual(job["state"], "succeeded", job["message"])
+        lane.check(job_id, job, before)
 
 
 if __name__ == "__main__":

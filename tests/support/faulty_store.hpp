@@ -41,7 +41,7 @@ class FaultyStore final : public schema::JobStore {
   std::int64_t begin_epoch(const schema::Epoch& epoch) override { return s_->begin_epoch(epoch); }
   void end_epoch(std::int64_t id, Milliseconds now) override { s_->end_epoch(id, now); }
   std::optional<schema::Epoch> epoch(std::int64_t id) override { return s_->epoch(id); }
-  std::vector<schema::Job> claimable(Milliseconds now, const schema::ClaimLimits& limits) override {
+  std::vector<schema::ClaimableJob> claimable(Milliseconds now, const schema::ClaimLimits& limits) override {
     return s_->claimable(now, limits);
   }
   Result<schema::Job> claim(std::int64_t job, std::int64_t epoch, Text target, Milliseconds now, Text actor) override {
@@ -84,7 +84,8 @@ class FaultyStore final : public schema::JobStore {
   int lift_freezes(Text backend, Text bottle, Milliseconds now) override {
     return s_->lift_freezes(backend, bottle, now);
   }
-  std::vector<schema::Freeze> freezes(Milliseconds now) override { return s_->freezes(now); }
+  void lift_expired_freezes(Milliseconds now) override { s_->lift_expired_freezes(now); }
+  std::vector<schema::FreezeScope> freezes(Milliseconds now) override { return s_->freezes(now); }
   std::vector<schema::Leftover> leftovers_due(Milliseconds now) override { return s_->leftovers_due(now); }
   void leftover_removed(std::int64_t id, Milliseconds now) override { s_->leftover_removed(id, now); }
   void leftover_failed(std::int64_t id, Text error, Milliseconds next) override {
@@ -94,6 +95,7 @@ class FaultyStore final : public schema::JobStore {
     s_->record_capabilities(backend, rows);
   }
   void keep_capabilities(const std::vector<std::string>& backends) override { s_->keep_capabilities(backends); }
+  void hurry() noexcept override { s_->hurry(); }
   bool changed_by_others() override { return s_->changed_by_others(); }
   [[nodiscard]] const std::filesystem::path& path() const override { return s_->path(); }
   void check_file() override { s_->check_file(); }

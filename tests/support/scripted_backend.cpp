@@ -120,7 +120,7 @@ std::optional<Trouble> ScriptedBackend::trouble(const std::string& effect, Direc
 awaitable<std::vector<schema::Capability>> ScriptedBackend::probe() {
   ++world_.probes;
   if (world_.probe_throws) throw std::runtime_error("scripted: the probe throws");
-  if (world_.probe_hangs) co_await hang();
+  if (world_.probe_hangs) co_await hang(world_.probe_hangs);
   schema::Capability row;
   row.backend = name_;
   row.kind = schema::kind_capability_block;
@@ -138,7 +138,7 @@ awaitable<std::vector<schema::Capability>> ScriptedBackend::probe() {
 awaitable<bool> ScriptedBackend::has(std::string bottle) {
   world_.asked.push_back(bottle);
   if (world_.has_throws) throw std::runtime_error("scripted: has throws");
-  if (world_.has_hangs) co_await hang();
+  if (world_.has_hangs) co_await hang(world_.has_hangs);
   co_return world_.has(bottle);
 }
 
@@ -175,9 +175,9 @@ void ScriptedBackend::change(const JobContext& job, const Effect& effect, Direct
   if (done.contains("start_new") && !done.contains("stop_old")) world_.violations.emplace_back("two agents run");
 }
 
-awaitable<void> ScriptedBackend::hang() {
+awaitable<void> ScriptedBackend::hang(const bool& held) {
   worker::SystemClock clock;
-  while (world_.hanging) co_await worker::wait(clock, world_.released, std::nullopt);
+  while (held) co_await worker::wait(clock, world_.released, std::nullopt);
 }
 
 awaitable<Performed> ScriptedBackend::perform(const JobContext& job, const Effect& effect, Direction direction) {
@@ -196,7 +196,8 @@ awaitable<Performed> ScriptedBackend::perform(const JobContext& job, const Effec
   if (present == Trouble::unsupported) co_return failure(Outcome::unsupported, "unsupported");
   if (present == Trouble::stale) co_return failure(Outcome::stale, "stale");
   if (present == Trouble::throws) throw std::runtime_error("scripted: perform throws");
-  if (present == Trouble::hangs) co_await hang();
+  if (present == Trouble::hangs) co_await hang(world_.hanging);
+  if (effect.name == "build") job.print("scripted: " + job.bottle + " is built\n");
   change(job, effect, direction);
   if (present == Trouble::lost) co_return failure(Outcome::unknown, "lost");
   co_return Performed::done({{"id", effect.name + "-id"}});
@@ -210,6 +211,7 @@ std::vector<schema::Leftover> ScriptedBackend::leftovers(const JobContext& job, 
 }
 
 awaitable<Performed> ScriptedBackend::remove(const schema::Leftover& leftover) {
+  if (world_.remove_hangs) co_await hang(world_.remove_hangs);
   if (world_.remove_permanent) co_return failure(Outcome::permanent, "not_ours");
   if (world_.remove_failures > 0) {
     --world_.remove_failures;
@@ -222,6 +224,9 @@ awaitable<Performed> ScriptedBackend::remove(const schema::Leftover& leftover) {
 worker::json ScriptedBackend::current(const JobContext& job) const { return {{"container", job.bottle}}; }
 
 awaitable<worker::Plan> ScriptedBackend::plan(const JobContext& job) {
+  ++world_.plans;
+  if (world_.plan_hangs) co_await hang(world_.plan_hangs);
+  if (world_.plan_throws) throw std::runtime_error("scripted: the plan throws");
   worker::Plan plan;
   if (!world_.has(job.bottle)) {
     plan.reason_code = worker::bottle_not_found;

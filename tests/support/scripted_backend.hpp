@@ -49,15 +49,19 @@ struct ScriptedWorld {
   std::map<std::string, worker::json> currents;       // bottle → what its last effect was told is current
   std::optional<std::set<std::string>> bottles;       // those that are there; not set: every one
   bool has_throws = false;
-  bool has_hangs = false;  // until cancelled
+  bool has_hangs = false;  // like the next ones: until it is false again and `released` is notified, or cancelled
   std::vector<Fault> faults;
   std::vector<std::string> removed;  // leftovers, by kind
   int remove_failures = 0;           // that many removals fail
   bool remove_permanent = false;
+  bool remove_hangs = false;
+  int plans = 0;
+  bool plan_hangs = false;
+  bool plan_throws = false;
   bool supported = true;
   std::string unsupported = "backend_too_old";  // the reason while it is not
   bool probe_throws = false;
-  bool probe_hangs = false;  // until cancelled
+  bool probe_hangs = false;
   int probes = 0;
   int concurrency = 4;
   int running = 0;  // performs under way
@@ -100,7 +104,7 @@ class ScriptedBackend final : public worker::Backend {
  private:
   [[nodiscard]] std::optional<Trouble> trouble(const std::string& effect, worker::Direction direction, bool observing);
   void change(const worker::JobContext& job, const worker::Effect& effect, worker::Direction direction);
-  worker::awaitable<void> hang();
+  worker::awaitable<void> hang(const bool& held);
 
   ScriptedWorld& world_;
   std::string name_;

@@ -75,7 +75,9 @@ void ServiceFixture::start() {
   backends.push_back(std::make_unique<ScriptedBackend>(world_, backend_name_));
   for (auto& [name, world] : others_) backends.push_back(std::make_unique<ScriptedBackend>(world, name));
   store_faults_.transactions = 0;
-  auto store = std::make_unique<FaultyStore>(schema::JobStore::open(database_, {}), store_faults_);
+  auto opened = schema::JobStore::open(database_, {});
+  process.epoch_id = opened->begin_epoch(process);
+  auto store = std::make_unique<FaultyStore>(std::move(opened), store_faults_);
   service_ = std::make_unique<worker::Service>(io_->get_executor(), clock_, config_, process, std::move(store),
                                                worker::Backends(std::move(backends), known_));
   boost::asio::co_spawn(*io_, service_->run(),

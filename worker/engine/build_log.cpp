@@ -56,8 +56,8 @@ void BuildLog::append(std::string_view piece) {
   dropped_ += static_cast<std::int64_t>(excess);
 }
 
-std::optional<schema::BuildLog> BuildLog::take() {
-  if (!std::exchange(changed_, false)) return std::nullopt;
+std::optional<schema::BuildLog> BuildLog::unstored() const {
+  if (!changed_) return std::nullopt;
   schema::BuildLog log;
   log.head = valid_text(head_);
   const auto excess = tail_.size() > tail_max_ ? boundary_after(tail_, tail_.size() - tail_max_) : 0;

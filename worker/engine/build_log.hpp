@@ -18,8 +18,10 @@ class BuildLog {
   // The next piece is the first one of another try.
   void restart() { restarting_ = true; }
   void append(std::string_view piece);
-  // All of it so far, if anything came since the last call; valid UTF-8 without NUL, whatever came.
-  [[nodiscard]] std::optional<schema::BuildLog> take();
+  // All of it so far, if anything came since stored(); valid UTF-8 without NUL, whatever came.
+  [[nodiscard]] std::optional<schema::BuildLog> unstored() const;
+  // What unstored() returned is safe.
+  void stored() { changed_ = false; }
 
  private:
   std::size_t head_max_;

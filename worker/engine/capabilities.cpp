@@ -164,6 +164,15 @@ std::vector<std::vector<schema::Capability>> Capabilities::end() const {
 }
 
 awaitable<std::optional<Refusal>> Capabilities::refusal(Backend& backend, std::string kind) {
+  Refusal refusal;
+  refusal.event = statemachine::Event::unsupported;
+  refusal.reason_code = "kind_unsupported";
+  refusal.detail = json{{"backend", backend.name()}, {"kind", kind}};
+  if (kind != schema::kind_capability_block) {
+    refusal.message = "This service does not know jobs of kind '" + kind + "'.";
+    refusal.detail["known"] = {schema::kind_capability_block};
+    co_return refusal;
+  }
   auto& answer = answers_[std::string(backend.name())];
   const auto* known = row(answer, kind);
   const bool fresh = answer.asked && engine_.clock.steady() - answer.at < fresh_ms;
@@ -172,11 +181,7 @@ awaitable<std::optional<Refusal>> Capabilities::refusal(Backend& backend, std::s
     known = row(answer, kind);
   }
   if (known != nullptr && known->supported) co_return std::nullopt;
-  Refusal refusal;
-  refusal.event = statemachine::Event::unsupported;
-  refusal.reason_code = "kind_unsupported";
   refusal.message = "The backend does not know jobs of this kind.";
-  refusal.detail = json{{"backend", backend.name()}, {"kind", kind}};
   if (known != nullptr) {
     refusal.reason_code = known->reason_code;
     refusal.message = known->message;

@@ -52,7 +52,7 @@ struct Engine {
   std::int64_t epoch_id = 0;
 
   Stage stage = Stage::serving;
-  std::vector<schema::Freeze> freezes;  // in force when the scheduler looked last
+  std::vector<schema::FreezeScope> freezes;  // in force when the scheduler looked last
   std::map<std::int64_t, std::shared_ptr<JobControl>> active;
 
   // The scheduler looks at the database when this is set; it clears it before it looks, so no wake-up is lost.

@@ -161,7 +161,7 @@ schema::Advance JobRunner::new_advance() {
   advance.state = job_.state;
   advance.now = engine_.clock.now();
   advance.actor = engine_.worker();
-  advance.build_log = build_log_.take();
+  advance.build_log = build_log_.unstored();
   if (unrecorded_) {
     advance.finished = result_of(*unrecorded_);
     if (unrecorded_->item.brings_up() && job_.down_since) advance.up_again = true;
@@ -183,6 +183,7 @@ awaitable<bool> JobRunner::commit(schema::Advance advance) {
   if (result.has_error()) throw OwnershipLost{result.error().message()};
   know(std::move(*result));
   unrecorded_.reset();
+  build_log_.stored();
   co_return true;
 }
 

@@ -83,15 +83,7 @@ awaitable<JobRunner::Go> JobRunner::settle(StepEnd end) {
   if (const auto down = down_for()) facts.down_for = std::chrono::milliseconds(*down);
   const auto decision = statemachine::decide(facts, engine_.jitter(), engine_.policy);
   const bool silent = decision.event == Event::step_retry && !decision.attempt_spent;
-  if (decision.alert && (!silent || silence_is_due()))
-    log::error("a person should look: the job cannot reach its goal", {{"alert", 1},
-                                                                       {"job", job_.job_id},
-                                                                       {"backend", job_.approval.backend},
-                                                                       {"bottle", job_.approval.bottle},
-                                                                       {"state", to_string(job_.state)},
-                                                                       {"reason", end.reason_code},
-                                                                       {"detail", end.message},
-                                                                       {"epoch", engine_.epoch_id}});
+  if (decision.alert && (!silent || silence_is_due())) alert(engine_, job_, end.reason_code, end.message);
   if (silent) {
     const auto go = co_await wait_for_engine(std::move(end));
     co_return go;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <utility>
 
 #include "worker/engine/log.hpp"
@@ -26,7 +27,11 @@ awaitable<void> Leftovers::sweep() {
     try {
       auto work = [now = engine_.clock.now()](schema::JobStore& store) { return store.leftovers_due(now); };
       auto due = co_await engine_.store.run(std::move(work));
-      for (auto& leftover : due) co_await remove(std::move(leftover));
+      std::map<std::string, std::vector<schema::Leftover>> by_backend;
+      for (auto& leftover : due) by_backend[leftover.backend].push_back(std::move(leftover));
+      for (auto& [backend, of_backend] : by_backend)
+        if (at_work_.insert(backend).second)
+          tasks_.spawn("leftovers of " + backend, remove_all(backend, std::move(of_backend)));
     } catch (const schema::StoreError& error) {
       broken = error.what();
     }
@@ -36,13 +41,27 @@ awaitable<void> Leftovers::sweep() {
   }
 }
 
+awaitable<void> Leftovers::remove_all(std::string backend, std::vector<schema::Leftover> due) {
+  std::string broken;
+  try {
+    for (auto& leftover : due) co_await remove(std::move(leftover));
+  } catch (const schema::StoreError& error) {
+    broken = error.what();
+  }
+  at_work_.erase(backend);
+  if (broken.empty())
+    notify();  // more may have come due meanwhile
+  else
+    log::warning("leftovers wait for the database", {{"backend", backend}, {"error", broken}});
+}
+
 Milliseconds Leftovers::pause_after(const schema::Leftover& leftover, Outcome outcome) const {
   return leftover_pause(leftover.tries, Milliseconds{1'000} * engine_.config.service.leftover_retry_s,
                         outcome == Outcome::permanent);
 }
 
 awaitable<void> Leftovers::remove(schema::Leftover leftover) {
-  auto done = Performed::failed(Outcome::permanent, "backend_absent", "This service does not serve the backend.");
+  Performed done;
   if (auto* backend = engine_.backends.find(leftover.backend)) {
     std::string failure;
     try {
@@ -51,6 +70,9 @@ awaitable<void> Leftovers::remove(schema::Leftover leftover) {
       failure = error.what();
     }
     if (!failure.empty()) done = Performed::failed(Outcome::transient, "backend_exception", failure);
+  } else {
+    auto refusal = engine_.backends.refusal(leftover.backend);
+    done = Performed::failed(Outcome::permanent, std::move(refusal.reason_code), std::move(refusal.message));
   }
   const auto now = engine_.clock.now();
   if (done.outcome == Outcome::done) {

@@ -26,7 +26,8 @@ using statemachine::Verdict;
 namespace {
 
 constexpr std::size_t answering_max = 8;  // that look at a backend, at the same time
-constexpr int page = 64;                  // of pending requests
+constexpr auto no_such_job = "There is no such job; list the jobs to find its number.";
+constexpr int page = 60;  // of pending requests: a batch of the store thread
 
 // For a row that was read strictly: see fault_of.
 json args_of(const schema::Request& request) { return json::parse(request.args); }
@@ -74,6 +75,30 @@ json impossible(const Refusal& refusal) {
   return plan_json(plan);
 }
 
+bool asks_backend(const schema::PendingRequest& request) {
+  return request.kind == "plan" || request.kind == "resolve" || request.kind == "undo";
+}
+
+bool is_store_error(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const schema::StoreError&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+std::string what_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (...) {
+    return "unknown exception";
+  }
+}
+
 // Both run when the old one was never stopped, or is back, and the new one has been started.
 bool two_agents_run(const json& effects) {
   bool old_runs = false;
@@ -91,23 +116,26 @@ Requests::Requests(Engine& engine, Capabilities& capabilities, TaskGroup& tasks)
     : engine_(engine), capabilities_(capabilities), tasks_(tasks) {}
 
 awaitable<void> Requests::answer_pending() {
-  std::int64_t seen = 0;
-  for (bool more = true; more;) {
-    auto read = [seen](schema::JobStore& store) { return store.requests_pending(seen, page); };
-    const auto pending = co_await engine_.store.run(std::move(read));
-    more = static_cast<int>(pending.size()) == page;
-    for (const auto& request : pending) {
-      seen = request.request_id;
-      const bool asks_backend = request.kind == "plan" || request.kind == "resolve" || request.kind == "undo";
-      if (!asks_backend) {
-        co_await answer_now(seen);
-      } else if (!in_hand_.contains(seen) && in_hand_.size() < answering_max) {
-        in_hand_.insert(seen);
-        auto name = "request " + std::to_string(seen);
-        tasks_.spawn(std::move(name), answer_later(seen));
-      }
-    }
-  }
+  // The oldest that look at a backend have seen_ behind them.
+  const auto turns = in_hand_.size() < answering_max ? static_cast<int>(2 * answering_max) : 0;
+  auto read = [after = seen_, turns](schema::JobStore& store) {
+    return std::pair{store.requests_pending(0, turns), store.requests_pending(after, page)};
+  };
+  const auto pending = co_await engine_.store.run(std::move(read));
+  for (const auto* requests : {&pending.first, &pending.second})
+    for (const auto& request : *requests) answer_in_turn(request);
+  std::vector<std::int64_t> now;
+  for (const auto& request : pending.second)
+    if (!asks_backend(request)) now.push_back(request.request_id);
+  co_await answer_now(std::move(now));
+  if (!pending.second.empty()) seen_ = pending.second.back().request_id;
+  if (static_cast<int>(pending.second.size()) == page) engine_.look_again();
+}
+
+void Requests::answer_in_turn(const schema::PendingRequest& request) {
+  const auto id = request.request_id;
+  if (!asks_backend(request) || in_hand_.size() >= answering_max || !in_hand_.insert(id).second) return;
+  tasks_.spawn("request " + std::to_string(id), answer_later(id));
 }
 
 awaitable<schema::Request> Requests::load(std::int64_t id) {
@@ -116,40 +144,51 @@ awaitable<schema::Request> Requests::load(std::int64_t id) {
   co_return request;
 }
 
-awaitable<void> Requests::answer_now(std::int64_t id) {
+awaitable<void> Requests::answer_now(std::vector<std::int64_t> ids) {
+  std::vector<Answered> answered(ids.size());
+  std::vector<std::function<void(schema::JobStore&)>> work;
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    work.emplace_back([this, id = ids[i], &one = answered[i]](schema::JobStore& store) { one = answer(store, id); });
+  std::vector<schema::FreezeScope> freezes;
+  work.emplace_back([now = engine_.clock.now(), &freezes](schema::JobStore& store) {
+    store.lift_expired_freezes(now);
+    freezes = store.freezes(now);
+  });
+  const auto errors = co_await engine_.store.run_all(std::move(work));
+  auto broken = errors.back();
+  if (!broken) engine_.freezes = std::move(freezes);
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (!errors[i])
+      tell(answered[i]);
+    else if (is_store_error(errors[i]))
+      broken = errors[i];
+    else
+      co_await answer_failed(ids[i], errors[i]);
+  }
+  if (broken) std::rethrow_exception(broken);
+}
+
+// No row may end the service, so one that it stumbles over is answered, too.
+awaitable<void> Requests::answer_failed(std::int64_t id, std::exception_ptr error) {
   const auto request = co_await load(id);
-  std::optional<Answered> answered;
-  std::string failure;
-  try {
-    auto work = [this, request](schema::JobStore& store) { return answer(store, request, decide(store, request)); };
-    auto written = co_await engine_.store.run(std::move(work));
-    answered = std::move(written);
-  } catch (const schema::StoreError&) {
-    throw;
-  } catch (const std::exception& error) {
-    failure = error.what();
-  }
-  if (!answered) {
-    // No row may end the service, so one that it stumbles over is answered, too.
-    auto work = [this, request, reply = Reply{"failed", "The request cannot be carried out: " + failure, {}}](
-                    schema::JobStore& store) { return answer(store, request, reply); };
-    auto written = co_await engine_.store.run(std::move(work));
-    answered = std::move(written);
-  }
-  const auto& reply = answered->reply;
+  Reply reply{"failed", "The request cannot be carried out: " + what_of(error), {}};
+  co_await send(request, std::move(reply));
+}
+
+Requests::Answered Requests::answer(schema::JobStore& store, std::int64_t id) const {
+  Answered one;
+  one.request = store.request(id).value();
+  one.reply = decide(store, one.request);
+  store.answer(id, one.reply.outcome, one.reply.message, to_text(one.reply.answer), engine_.clock.now());
+  return one;
+}
+
+void Requests::tell(const Answered& answered) {
+  const auto& [request, reply] = answered;
   log_answer(request, reply.outcome, reply.message);
-  engine_.freezes = std::move(answered->freezes);
   const auto active = engine_.active.find(request.job_id.value_or(0));
   if (request.kind == "cancel" && reply.outcome == "done" && active != engine_.active.end())
     active->second->cancel_by = request.requested_by;
-  engine_.notify_jobs();
-  engine_.look_again();
-}
-
-Requests::Answered Requests::answer(schema::JobStore& store, const schema::Request& request, Reply reply) const {
-  const auto now = engine_.clock.now();
-  store.answer(request.request_id, reply.outcome, reply.message, to_text(reply.answer), now);
-  return {std::move(reply), store.freezes(now)};
 }
 
 Requests::Reply Requests::decide(schema::JobStore& store, const schema::Request& request) const {
@@ -157,7 +196,7 @@ Requests::Reply Requests::decide(schema::JobStore& store, const schema::Request&
   if (request.kind == "freeze") return freeze(store, request);
   if (request.kind == "unfreeze") return unfreeze(store, request);
   const auto job = store.job(request.job_id.value_or(0));
-  if (job.has_error()) return {"refused", "There is no such job; list the jobs to find its number.", {}};
+  if (job.has_error()) return {"refused", no_such_job, {}};
   if (request.kind == "cancel") return cancel(store, request, *job);
   if (request.kind == "retry") return retry(store, request, *job);
   if (request.kind == "rollback") return roll_back(store, request, *job);
@@ -263,12 +302,12 @@ awaitable<void> Requests::answer_later(std::int64_t id) {
     auto reply = co_await reply_later(request);
     // What went through was answered in its own transaction.
     if (!reply.outcome.empty()) co_await send(request, std::move(reply));
-  } catch (const schema::StoreError& error) {
+  } catch (const std::exception& error) {
     broken = error.what();
   }
   in_hand_.erase(id);
-  engine_.look_again();  // another one may have its turn
-  // It stays unanswered in the table, so the scheduler's next slow look takes it up again.
+  if (broken.empty()) engine_.look_again();  // another one may have its turn
+  // It stays unanswered in the table, so the scheduler's next slow look, or the next service, takes it up again.
   if (!broken.empty() && engine_.stage == Stage::serving)
     log::error("request could not be answered yet", {{"request", id}, {"error", broken}});
 }
@@ -308,8 +347,7 @@ awaitable<Requests::Reply> Requests::plan(schema::Request request) {
       return std::pair{std::move(found), std::move(known)};
     };
     auto loaded = co_await engine_.store.run(std::move(read));
-    if (loaded.first.has_error())
-      co_return Reply{"refused", "There is no such job; list the jobs to find its number.", {}};
+    if (loaded.first.has_error()) co_return Reply{"refused", no_such_job, {}};
     job = std::move(*loaded.first);
     journals.undone = std::move(loaded.second.undone);  // its own is left out: a plan begins at the beginning
   } else {
@@ -381,7 +419,7 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
     return Loaded{std::move(job), std::move(journals)};
   };
   auto loaded = co_await engine_.store.run(std::move(read));
-  if (loaded.job.has_error()) co_return Reply{"refused", "There is no such job; list the jobs to find its number.", {}};
+  if (loaded.job.has_error()) co_return Reply{"refused", no_such_job, {}};
   const auto& job = *loaded.job;
   if (job.state != State::needs_attention)
     co_return Reply{"refused",
@@ -394,6 +432,9 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
   ending.actor = request.requested_by;
   auto* backend = engine_.backends.find(job.approval.backend);
   auto parsed = schema::parse_args(job.approval.args);
+  if (backend == nullptr) data["observed"] = {{"error", engine_.backends.refusal(job.approval.backend).message}};
+  if (const auto* fault = std::get_if<schema::ArgsError>(&parsed))
+    data["observed"] = {{"error", fault->field + ": " + fault->message}};
   if (backend != nullptr && std::holds_alternative<schema::Args>(parsed)) {
     auto context = make_context(engine_, job, std::move(std::get<schema::Args>(parsed)), loaded.journals);
     ending.leftovers = leftovers_of(*backend, context, job, State::resolved, engine_.clock.now());
@@ -409,8 +450,6 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
       co_return Reply{"refused",
                       "Two agents run on this bottle: stop one of them, or ask for rollback or retry.",
                       {{"observed", data["observed"]}}};
-  } else {
-    data["observed"] = {{"error", "the backend is not served"}};
   }
   auto work = [&engine = engine_, request, data, ending = std::move(ending)](schema::JobStore& store) mutable {
     ending.now = engine.clock.now();

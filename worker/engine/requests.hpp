@@ -2,6 +2,7 @@
 // Not here: the INSERT that makes a request (schema guards it), what follows for a running job (job_runner).
 #pragma once
 
+#include <exception>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,7 +18,8 @@ class Requests {
   // What needs a backend is answered in a coroutine of `tasks`, so that a slow engine delays nobody else.
   Requests(Engine& engine, Capabilities& capabilities, TaskGroup& tasks);
 
-  // Answers all that wait, in order; throws StoreError.
+  // Answers the oldest that wait, a page in one commit, and asks for another look if there are more. The engine knows
+  // the freezes in force after it. Throws StoreError.
   awaitable<void> answer_pending();
 
  private:
@@ -28,13 +30,17 @@ class Requests {
   };
 
   struct Answered {
+    schema::Request request;
     Reply reply;
-    std::vector<schema::Freeze> freezes;  // that are in force after it
   };
 
+  void answer_in_turn(const schema::PendingRequest& request);  // if it looks at a backend, and has its turn
   awaitable<schema::Request> load(std::int64_t id);
-  awaitable<void> answer_now(std::int64_t id);
-  Answered answer(schema::JobStore& store, const schema::Request& request, Reply reply) const;
+  // Those that concern the database alone, and what is frozen then.
+  awaitable<void> answer_now(std::vector<std::int64_t> ids);
+  awaitable<void> answer_failed(std::int64_t id, std::exception_ptr error);
+  [[nodiscard]] Answered answer(schema::JobStore& store, std::int64_t id) const;
+  void tell(const Answered& answered);
   [[nodiscard]] Reply decide(schema::JobStore& store, const schema::Request& request) const;
   [[nodiscard]] Reply cancel(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const;
   [[nodiscard]] Reply retry(schema::JobStore& store, const schema::Request& request, const schema::Job& job) const;
@@ -54,6 +60,7 @@ class Requests {
   Capabilities& capabilities_;
   TaskGroup& tasks_;
   std::set<std::int64_t> in_hand_;  // being answered by a coroutine
+  std::int64_t seen_ = 0;           // up to this one, only those that look at a backend are not answered
 };
 
 }  // namespace rebottle::worker

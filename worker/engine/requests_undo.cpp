@@ -70,8 +70,11 @@ awaitable<Requests::Reply> Requests::undo(schema::Request request) {
     const auto& approval = candidate.job->approval;
     auto* backend = engine_.backends.find(approval.backend);
     auto parsed = schema::parse_args(approval.args);
-    if (backend == nullptr || !std::holds_alternative<schema::Args>(parsed)) {
-      unfit = {"backend_absent", "This service does not serve the backend of the bottle."};
+    if (backend == nullptr) {
+      auto refusal = engine_.backends.refusal(approval.backend);
+      unfit = {std::move(refusal.reason_code), std::move(refusal.message)};
+    } else if (const auto* fault = std::get_if<schema::ArgsError>(&parsed)) {
+      unfit = {"args_invalid", fault->field + ": " + fault->message};
     } else {
       auto to_be = *candidate.job;
       to_be.undoes = std::exchange(to_be.job_id, 0);

@@ -45,12 +45,11 @@ Scheduler::Scheduler(Engine& engine, Capabilities& capabilities, Leftovers& left
                      TaskGroup& jobs)
     : engine_(engine), capabilities_(capabilities), leftovers_(leftovers), requests_(requests), jobs_(jobs) {}
 
-std::shared_ptr<Scheduler::Reserved> Scheduler::reserve(const schema::Job& job) {
+std::shared_ptr<Scheduler::Reserved> Scheduler::reserve(std::int64_t job_id, std::string backend, std::string bottle) {
   auto control = std::make_shared<JobControl>();
-  control->job_id = job.job_id;
-  control->backend = job.approval.backend;
-  control->bottle = job.approval.bottle;
-  control->cancel_by = job.cancel_by;
+  control->job_id = job_id;
+  control->backend = std::move(backend);
+  control->bottle = std::move(bottle);
   return std::make_shared<Reserved>(engine_, std::move(control));
 }
 
@@ -76,9 +75,6 @@ awaitable<void> Scheduler::look() {
   engine_.look_wanted = false;
   tell_status();
   std::erase_if(not_before_, [now = engine_.clock.steady()](const auto& entry) { return entry.second <= now; });
-  auto read = [now = engine_.clock.now()](schema::JobStore& store) { return store.freezes(now); };
-  auto freezes = co_await engine_.store.run(std::move(read));
-  engine_.freezes = std::move(freezes);
   co_await requests_.answer_pending();
   engine_.notify_jobs();
   co_await take_over_strays();
@@ -136,7 +132,7 @@ awaitable<void> Scheduler::take_over_strays() {
     auto stray = co_await engine_.store.run(std::move(read));
     if (stray.has_error() || !statemachine::is_working(stray->state)) continue;
     auto job = std::move(*stray);
-    auto place = reserve(job);
+    auto place = reserve(job.job_id, job.approval.backend, job.approval.bottle);
     if (job.epoch_id != engine_.epoch_id) {
       auto taken = co_await take_over(engine_, std::move(job));
       if (!taken) continue;
@@ -173,6 +169,9 @@ schema::ClaimLimits Scheduler::limits() const {
   // A backend that is known but not served is offered without limit: its jobs are refused at once.
   for (const auto& name : engine_.backends.known())
     if (engine_.backends.find(name) == nullptr) limits.slots.push_back({name, refusals_at_once});
+  // A job under admission is still queued, and has its place already.
+  for (const auto& [job_id, control] : engine_.active) limits.except.insert(job_id);
+  for (const auto& [job_id, at] : not_before_) limits.except.insert(job_id);
   return limits;
 }
 
@@ -181,10 +180,10 @@ awaitable<void> Scheduler::claim_what_may_start() {
   auto work = [now, limits = limits()](schema::JobStore& store) { return store.claimable(now, limits); };
   auto jobs = co_await engine_.store.run(std::move(work));
   for (auto& job : jobs) {
-    if (engine_.active.contains(job.job_id) || not_before_.contains(job.job_id)) continue;
-    auto place = reserve(job);
+    if (engine_.active.contains(job.job_id)) continue;
     auto name = "job " + std::to_string(job.job_id);
-    jobs_.spawn(std::move(name), admit(std::move(place), std::move(job)));
+    auto place = reserve(job.job_id, std::move(job.backend), std::move(job.bottle));
+    jobs_.spawn(std::move(name), admit(std::move(place)));
   }
 }
 
@@ -202,14 +201,6 @@ awaitable<std::optional<Refusal>> Scheduler::refusal_of(const schema::Job& job) 
     expired.message = "The approval expired before the job's turn came.";
     expired.detail = json{{"expires_at", *expires}};
     co_return expired;
-  }
-  if (job.approval.kind != schema::kind_capability_block) {
-    Refusal refusal;
-    refusal.event = Event::unsupported;
-    refusal.reason_code = "kind_unsupported";
-    refusal.message = "This service does not know jobs of kind '" + job.approval.kind + "'.";
-    refusal.detail = json{{"kind", job.approval.kind}, {"known", {schema::kind_capability_block}}};
-    co_return refusal;
   }
   auto refusal = co_await capabilities_.refusal(*backend, job.approval.kind);
   co_return refusal;
@@ -231,11 +222,14 @@ awaitable<void> Scheduler::refuse(schema::Job job, Refusal refusal) {
                             {"epoch", engine_.epoch_id}});
 }
 
-awaitable<void> Scheduler::admit(std::shared_ptr<Reserved> place, schema::Job job) {
-  const auto id = job.job_id;
+awaitable<void> Scheduler::admit(std::shared_ptr<Reserved> place) {
+  const auto id = place->control->job_id;
   std::optional<schema::StoreError> failure;
   std::string broken;
   try {
+    auto read = [id](schema::JobStore& store) { return store.job(id); };
+    auto loaded = co_await engine_.store.run(std::move(read));
+    auto job = std::move(loaded).value();
     auto refusal = co_await refusal_of(job);
     if (engine_.stage != Stage::serving) co_return;
     if (refusal) {

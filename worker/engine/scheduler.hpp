@@ -38,11 +38,11 @@ class Scheduler {
   awaitable<void> take_over_strays();
   awaitable<void> carry_on(std::shared_ptr<Reserved> place, schema::Job job);
   awaitable<void> claim_what_may_start();
-  awaitable<void> admit(std::shared_ptr<Reserved> place, schema::Job job);
+  awaitable<void> admit(std::shared_ptr<Reserved> place);
   awaitable<std::optional<Refusal>> refusal_of(const schema::Job& job);
   awaitable<void> refuse(schema::Job job, Refusal refusal);
   [[nodiscard]] schema::ClaimLimits limits() const;
-  [[nodiscard]] std::shared_ptr<Reserved> reserve(const schema::Job& job);
+  [[nodiscard]] std::shared_ptr<Reserved> reserve(std::int64_t job_id, std::string backend, std::string bottle);
   awaitable<void> sleep();
   void tell_status();  // systemd, when it has changed
   void database_failed(const schema::StoreError& error, std::string_view during);

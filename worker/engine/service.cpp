@@ -16,6 +16,8 @@ namespace {
 constexpr Milliseconds halt_wait = 2'000;    // for jobs to reach a boundary once they are told to halt
 constexpr Milliseconds cancel_wait = 5'000;  // for coroutines to end once their awaits are cancelled
 constexpr Milliseconds drain_tick = 1'000;   // between notifications to systemd while draining
+constexpr Milliseconds close_wait = 5'000;   // for the last commits, when another program holds the write lock
+constexpr Milliseconds end_wait = halt_wait + 2 * cancel_wait + close_wait;  // from the drain to the process's end
 
 std::function<double()> make_jitter() {
   return [engine = std::mt19937(std::random_device{}())]() mutable {
@@ -39,14 +41,14 @@ Service::Service(const boost::asio::any_io_executor& executor, Clock& clock, Con
     : clock_(clock),
       config_(std::move(config)),
       backends_(std::move(backends)),
-      epoch_id_(store->begin_epoch(process)),
+      epoch_id_(process.epoch_id),
       instance_id_(store->instance_id()),
       store_(executor, std::move(store), callbacks()),
       engine_(clock_, store_, backends_, config_),
       background_(executor, clock_, [this](const auto& name, const auto& error) { task_failed(name, error, true); }),
       jobs_(executor, clock_, [this](const auto& name, const auto& error) { task_failed(name, error, false); }),
       capabilities_(engine_),
-      leftovers_(engine_),
+      leftovers_(engine_, background_),
       requests_(engine_, capabilities_, background_),
       scheduler_(engine_, capabilities_, leftovers_, requests_, jobs_) {
   engine_.policy = policy_of(config_.service);
@@ -110,6 +112,8 @@ void Service::stop() {
 
 void Service::enter(Stage stage) {
   engine_.stage = std::max(engine_.stage, stage);
+  // Until then a bottle that is down is worth every wait; what cannot be written after it is found again by recovery.
+  if (engine_.stage == Stage::halting) store_.hurry();
   engine_.notify_jobs();
   engine_.look_again();
   stage_changed_.notify();
@@ -138,11 +142,12 @@ awaitable<void> Service::drain() {
   notify::stopping("Draining " + std::to_string(jobs_.size()) + " jobs");
   const auto deadline = clock_.steady() + Milliseconds{1'000} * config_.service.drain_s;
   while (jobs_.size() > 0 && engine_.stage == Stage::draining && clock_.steady() < deadline) {
-    notify::extend_timeout(std::chrono::milliseconds(drain_tick + halt_wait + 2 * cancel_wait));
+    notify::extend_timeout(std::chrono::milliseconds(drain_tick + end_wait));
     const auto tick = std::min(deadline, clock_.steady() + drain_tick);
     // A second stop ends the wait early, through the jobs that it halts.
     co_await jobs_.wait_empty(tick);
   }
+  notify::extend_timeout(std::chrono::milliseconds(end_wait));
   enter(Stage::halting);
   co_await jobs_.wait_empty(clock_.steady() + halt_wait);
   jobs_.cancel_all();

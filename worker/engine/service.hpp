@@ -17,7 +17,7 @@ namespace rebottle::worker {
 
 class Service {
  public:
-  // Begins the epoch. `clock` outlives the service. Throws StoreError.
+  // `process` is the epoch that has begun on the store. `clock` outlives the service. Throws StoreError.
   Service(const boost::asio::any_io_executor& executor, Clock& clock, Config config, const schema::Epoch& process,
           std::unique_ptr<schema::JobStore> store, Backends backends);
 

@@ -46,22 +46,34 @@ void StoreThread::close() {
   thread_.join();
 }
 
-boost::asio::awaitable<void> StoreThread::submit(std::shared_ptr<Item> item) {
-  auto initiate = [this, item](auto handler) {
+boost::asio::awaitable<std::vector<std::exception_ptr>> StoreThread::run_all(
+    std::vector<std::function<void(schema::JobStore&)>> work) {
+  Batch items;
+  for (auto& one : work) {
+    items.push_back(std::make_shared<Item>());
+    items.back()->work = std::move(one);
+  }
+  if (!items.empty()) co_await submit(items);
+  std::vector<std::exception_ptr> errors;
+  for (const auto& item : items) errors.push_back(item->error);
+  co_return errors;
+}
+
+boost::asio::awaitable<void> StoreThread::submit(Batch items) {
+  auto initiate = [this, items](auto handler) {
     // A shared handler makes the function copyable; the tracked executor keeps the logic loop alive meanwhile.
     auto shared = std::make_shared<decltype(handler)>(std::move(handler));
     auto executor = boost::asio::prefer(logic_, boost::asio::execution::outstanding_work.tracked);
-    item->resume = [shared, executor] { boost::asio::post(executor, [shared] { (*shared)(); }); };
-    outstanding_.fetch_add(1);
+    items.back()->resume = [shared, executor] { boost::asio::post(executor, [shared] { (*shared)(); }); };
+    outstanding_.fetch_add(items.size());
     {
       const std::lock_guard lock(mutex_);
-      queue_.push_back(item);
+      queue_.insert(queue_.end(), items.begin(), items.end());
     }
     watch_.wake();
   };
   co_await boost::asio::async_initiate<const boost::asio::use_awaitable_t<>, void()>(std::move(initiate),
                                                                                      boost::asio::use_awaitable);
-  if (item->error) std::rethrow_exception(item->error);
 }
 
 void StoreThread::loop() {
@@ -98,7 +110,7 @@ StoreThread::Batch StoreThread::next_batch() {
   return batch;
 }
 
-void StoreThread::run_batch(const Batch& batch) {
+std::exception_ptr StoreThread::commit(const Batch& batch) {
   std::vector<std::function<void()>> work;
   work.reserve(batch.size());
   for (const auto& item : batch)
@@ -110,14 +122,18 @@ void StoreThread::run_batch(const Batch& batch) {
         throw;  // the store takes this item back, and this item alone
       }
     });
-  std::exception_ptr broken;
+  grown_ = true;
   try {
     store_->transaction(work);
   } catch (...) {
-    broken = std::current_exception();
-    report(broken);
+    return std::current_exception();
   }
-  grown_ = true;
+  return nullptr;
+}
+
+void StoreThread::run_batch(const Batch& batch) {
+  const auto broken = fatal_ ? fatal_ : commit(batch);
+  if (broken) report(broken);
   for (const auto& item : batch) {
     if (item->error)
       report(item->error);
@@ -125,12 +141,13 @@ void StoreThread::run_batch(const Batch& batch) {
       item->error = broken;
     // The item's own references end here, so that the coroutine owns what is left.
     item->work = nullptr;
-    std::exchange(item->resume, nullptr)();
+    if (const auto resume = std::exchange(item->resume, nullptr)) resume();
     outstanding_.fetch_sub(1);
   }
 }
 
 void StoreThread::look_around() {
+  if (fatal_) return;
   try {
     if (store_->changed_by_others()) {
       grown_ = true;
@@ -163,7 +180,8 @@ void StoreThread::report(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
   } catch (const schema::StoreError& broken) {
-    if (!broken.fatal()) return;
+    if (!broken.fatal() || fatal_) return;
+    fatal_ = error;
     boost::asio::post(logic_, [what = std::string(broken.what()), tell = callbacks_.broken] { tell(what); });
   } catch (...) {
     // Not the database's fault: whoever waits for the item hears of it.

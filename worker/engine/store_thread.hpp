@@ -32,7 +32,8 @@ class StoreThread {
     std::function<void(int pages)> wal_pages;        // the WAL's size after each checkpoint
   };
 
-  // `store` is used by the new thread alone from now on. `logic` outlives the thread's last completion.
+  // `store` is used by the new thread alone from now on, but for hurry(). `logic` outlives the thread's last
+  // completion.
   StoreThread(boost::asio::any_io_executor logic, std::unique_ptr<schema::JobStore> store, Callbacks callbacks);
   ~StoreThread();
   StoreThread(const StoreThread&) = delete;
@@ -40,9 +41,16 @@ class StoreThread {
 
   // Runs `work(JobStore&)` in the next batch and returns what it returned, after the commit. Rethrows what it threw
   // (then nothing of it was written), and throws StoreError when the batch did not commit: its outcome is unknown.
+  // After a fatal StoreError nothing is run any more, and everything ends with that error.
   template <class Work>
   boost::asio::awaitable<std::invoke_result_t<Work, schema::JobStore&>> run(Work work);
 
+  // Runs each piece of `work` as run() does, in one batch where they fit, and returns what each of them threw or null.
+  boost::asio::awaitable<std::vector<std::exception_ptr>> run_all(
+      std::vector<std::function<void(schema::JobStore&)>> work);
+
+  // From now on other programs' locks are waited for briefly, see JobStore.
+  void hurry() noexcept { store_->hurry(); }
   // Runs what is queued, then ends the thread; nothing may be run after it. The destructor does it, too.
   void close();
   // True if nothing is queued or running.
@@ -51,16 +59,18 @@ class StoreThread {
  private:
   struct Item {
     std::function<void(schema::JobStore&)> work;
-    std::function<void()> resume;  // posts the waiting coroutine to the logic thread
+    std::function<void()> resume;  // posts the waiting coroutine to the logic thread; empty if it waits for another
     std::exception_ptr error;      // of the item, or of its batch
   };
   using Batch = std::vector<std::shared_ptr<Item>>;
 
-  boost::asio::awaitable<void> submit(std::shared_ptr<Item> item);
+  // In this order; returns when the last one has ended.
+  boost::asio::awaitable<void> submit(Batch items);
   void loop();
   void wait();
   [[nodiscard]] Batch next_batch();
   void run_batch(const Batch& batch);
+  [[nodiscard]] std::exception_ptr commit(const Batch& batch);  // what kept the whole of it from being committed
   void look_around();
   void check_file();
   void checkpoint();
@@ -75,7 +85,8 @@ class StoreThread {
   std::atomic<std::size_t> outstanding_{0};
   WriteWatch watch_;
   std::chrono::steady_clock::time_point awake_until_;
-  bool grown_ = true;  // someone wrote since the last checkpoint
+  std::exception_ptr fatal_;  // the first fatal error
+  bool grown_ = true;         // someone wrote since the last checkpoint
   std::chrono::steady_clock::time_point next_check_;
   std::chrono::steady_clock::time_point next_checkpoint_;
   std::thread thread_;
@@ -85,13 +96,16 @@ template <class Work>
 boost::asio::awaitable<std::invoke_result_t<Work, schema::JobStore&>> StoreThread::run(Work work) {
   using Value = std::invoke_result_t<Work, schema::JobStore&>;
   auto item = std::make_shared<Item>();
+  Batch items(1, item);
   if constexpr (std::is_void_v<Value>) {
     item->work = std::move(work);
-    co_await submit(item);
+    co_await submit(std::move(items));
+    if (item->error) std::rethrow_exception(item->error);
   } else {
     auto value = std::make_shared<std::optional<Value>>();
     item->work = [work = std::move(work), value](schema::JobStore& store) mutable { value->emplace(work(store)); };
-    co_await submit(item);
+    co_await submit(std::move(items));
+    if (item->error) std::rethrow_exception(item->error);
     co_return std::move(**value);
   }
 }

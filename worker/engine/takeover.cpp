@@ -61,6 +61,17 @@ std::vector<schema::Leftover> leftovers_of(const Backend& backend, const JobCont
   }
 }
 
+void alert(const Engine& engine, const schema::Job& job, const std::string& reason_code, const std::string& message) {
+  log::error("a person should look: the job cannot reach its goal", {{"alert", 1},
+                                                                     {"job", job.job_id},
+                                                                     {"backend", job.approval.backend},
+                                                                     {"bottle", job.approval.bottle},
+                                                                     {"state", to_string(job.state)},
+                                                                     {"reason", reason_code},
+                                                                     {"detail", message},
+                                                                     {"epoch", engine.epoch_id}});
+}
+
 awaitable<std::optional<schema::Job>> take_over(Engine& engine, schema::Job job) {
   auto read = [job](schema::JobStore& store) { return Evidence{store.epoch(job.epoch_id), read_journals(store, job)}; };
   const auto evidence = co_await engine.store.run(std::move(read));
@@ -94,6 +105,7 @@ awaitable<std::optional<schema::Job>> take_over(Engine& engine, schema::Job job)
                                {"state", to_string(taken->state)},
                                {"crashes", crashes},
                                {"epoch", engine.epoch_id}});
+  if (to == State::needs_attention) alert(engine, *taken, taken->reason_code, taken->message);
   co_return std::move(*taken);
 }
 

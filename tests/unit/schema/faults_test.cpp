@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <fstream>
 
 #include "fault_vfs.hpp"
@@ -38,8 +39,27 @@ TEST(StoreFaults, AFullDiskRollsBackAndTheStoreGoesOn) {
   EXPECT_TRUE(store->freezes(20).empty());
   vfs.on_write = nullptr;
   store->transaction({freeze(*store, "three")});
-  ASSERT_EQ(store->freezes(20).size(), 1U);
-  EXPECT_EQ(store->freezes(20)[0].reason, "three");
+  EXPECT_EQ(Foreign(folder.database()).values("SELECT reason FROM freezes"), std::vector<std::string>{"three"});
+}
+
+TEST(StoreFaults, AQuotaThatIsUsedUpIsAFullDisk) {
+  FaultVfs vfs;
+  const Folder folder;
+  const auto store = JobStore::open(folder.database(), {});
+  vfs.on_write = [] {
+    errno = EDQUOT;
+    return SQLITE_IOERR_WRITE;
+  };
+  try {
+    store->transaction({freeze(*store, "one"), freeze(*store, "two")});
+    ADD_FAILURE() << "the quota was used up";
+  } catch (const StoreError& error) {
+    EXPECT_TRUE(error.disk_full());
+    EXPECT_FALSE(error.fatal());
+  }
+  vfs.on_write = nullptr;
+  store->transaction({freeze(*store, "three")});
+  EXPECT_EQ(Foreign(folder.database()).values("SELECT reason FROM freezes"), std::vector<std::string>{"three"});
 }
 
 TEST(StoreFaults, AFullDiskInTheMiddleOfAnItemRollsAllBack) {
@@ -67,7 +87,10 @@ void sweep(int code, bool at_sync) {
     const Folder folder;
     auto store = JobStore::open(folder.database(), {});
     int calls = 0;
-    const auto hook = [&] { return ++calls == failing ? code : SQLITE_OK; };
+    const auto hook = [&] {
+      errno = EIO;
+      return ++calls == failing ? code : SQLITE_OK;
+    };
     (at_sync ? vfs.on_sync : vfs.on_write) = hook;
     bool threw = false;
     try {

@@ -72,6 +72,7 @@ TEST_F(JobStoreFence, AnOlderServiceWritesNothing) {
          store_->add_freeze({0, "", "", "r", "bob", 60, {}});
        }},
       {"lift_freezes", [&] { store_->lift_freezes("podman", "", 60); }},
+      {"lift_expired_freezes", [&] { store_->lift_expired_freezes(60); }},
       {"leftover_failed", [&] { store_->leftover_failed(1, "e", 900); }},
       {"leftover_removed", [&] { store_->leftover_removed(1, 600); }},
       {"record_capabilities",

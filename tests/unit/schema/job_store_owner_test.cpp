@@ -123,6 +123,9 @@ TEST_F(JobStoreOwner, ClaimableKeepsToTheFreeSlots) {
   const auto podman = enqueue(approval_of("p", "b", "podman"));
   EXPECT_THAT(claimable(10, {{"docker", 2}, {"podman", 1}}), ElementsAre(docker[0], docker[1], podman));
   EXPECT_THAT(claimable(10, {{"docker", 0}, {"podman", 0}}), IsEmpty());
+  const auto offered = store_->claimable(10, {{{"docker", 2}, {"podman", 0}}, {docker[0]}});
+  ASSERT_EQ(offered.size(), 2U) << "what is left out takes no slot";
+  EXPECT_EQ(offered[0].job_id, docker[1]);
 }
 
 TEST_F(JobStoreOwner, AnUnknownBackendIsOfferedAKnownOneMustBeListed) {

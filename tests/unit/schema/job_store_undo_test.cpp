@@ -26,9 +26,9 @@ class JobStoreUndo : public testing::StoreTest {
     leftover.way_back = way_back;
     return leftover;
   }
-  // A job that has succeeded at 30 and keeps what it replaced until `until`.
-  Job change(const std::string& approval_id, Milliseconds until) {
-    auto advance = advance_of(lead(enqueue(approval_of(approval_id)), State::verify));
+  // A job that has succeeded at `now` and keeps what it replaced until `until`.
+  Job change(const std::string& approval_id, Milliseconds until, Milliseconds now = 30) {
+    auto advance = advance_of(lead(enqueue(approval_of(approval_id)), State::verify), now);
     advance.move = move_of(Event::step_done, State::succeeded);
     advance.leftovers = {left("parked", until, true), left("tag", until, false)};
     advance.current = "{}";
@@ -97,6 +97,15 @@ TEST_F(JobStoreUndo, TakesTheNewestChangeFirst) {
   EXPECT_EQ(store_->undo(second.job_id, "bob", 52).error(), StoreErrc::conflict) << "it is undone";
   EXPECT_EQ(store_->undo(*undo, "bob", 52).error(), StoreErrc::conflict) << "an undo is not undone";
   EXPECT_TRUE(store_->undo(first.job_id, "bob", 53));
+}
+
+TEST_F(JobStoreUndo, GoesByTheOrderOfTheChangesWhateverTheClockSaid) {
+  const auto first = change("one", 100, 40);
+  const auto second = change("two", 100, 20);
+  EXPECT_EQ(store_->standing("docker", "dev-1").job_id, second.job_id);
+  EXPECT_EQ(people_->bottles().at(0).undo_job_id, second.job_id);
+  EXPECT_EQ(store_->undo(first.job_id, "bob", 50).error(), StoreErrc::conflict);
+  EXPECT_TRUE(store_->undo(second.job_id, "bob", 50));
 }
 
 TEST_F(JobStoreUndo, WaitsForEveryOtherJobOfTheBottle) {

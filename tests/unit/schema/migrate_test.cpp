@@ -40,31 +40,74 @@ TEST(Migrate, FreshSchemaEqualsTheFrozenOne) {
   }
 }
 
+// A database as the program of that version made it.
+Connection database_of(const std::filesystem::path& path, int number) {
+  Connection old(path, Access::create, 0);
+  old.set_journal();
+  for (const auto& version : versions())
+    if (version.number <= number) old.sql().exec(std::string(version.steps));
+  old.sql().exec("INSERT INTO instance VALUES (1, 'abc', 0, 1000)");
+  old.sql().exec("PRAGMA application_id = " + std::to_string(application_id) +
+                 "; PRAGMA user_version = " + std::to_string(number));
+  return old;
+}
+
+void approve(Connection& connection, const std::string& approval_id) {
+  connection.sql().exec("INSERT INTO approvals (approval_id, kind, backend, bottle, args, approved_by) VALUES ('" +
+                        approval_id +
+                        "', 'capability_block', 'docker', 'dev-1', '{\"change\":{\"commands\":[\"true\"]}}', 'alice')");
+}
+
 // A database of an older version, with rows in it, becomes the newest one and keeps them.
 TEST(Migrate, OlderVersionsAreBroughtUpToDateWithTheirRows) {
+  for (int number = 1; number < versions().back().number; ++number) {
+    SCOPED_TRACE(number);
+    const Folder folder;
+    {
+      auto old = database_of(folder.database(), number);
+      approve(old, "prop-1");
+      old.sql().exec(
+          "INSERT INTO leftovers (job_id, backend, kind, reference, not_before, created_at) VALUES (1, 'docker', "
+          "'image_tag', '{}', 2000, 1000)");
+    }
+    const auto store = JobStore::open(folder.database(), {});
+    EXPECT_EQ(store->instance_id(), "abc");
+    const auto job = store->job(1);
+    ASSERT_TRUE(job);
+    EXPECT_EQ(job->state, statemachine::State::queued);
+    EXPECT_EQ(job->undoes, std::nullopt);
+    const auto leftovers = store->leftovers_due(2000);
+    ASSERT_EQ(leftovers.size(), 1U);
+    EXPECT_FALSE(leftovers[0].way_back);
+  }
+}
+
+// Version 2 took the change that the clock called the last one.
+TEST(Migrate, TheStandingChangeIsTheLastOneFromVersion3On) {
   const Folder folder;
   {
-    Connection old(folder.database(), Access::create, 0);
-    old.set_journal();
-    old.sql().exec(std::string(versions().front().steps));
-    old.sql().exec("INSERT INTO instance VALUES (1, 'abc', 0, 1000)");
-    old.sql().exec("PRAGMA application_id = " + std::to_string(application_id) + "; PRAGMA user_version = 1");
+    auto old = database_of(folder.database(), 2);
+    const auto move = [&old](const std::string& job_id, const std::string& set) {
+      old.sql().exec("UPDATE jobs SET seq = seq + 1, updated_at = 20, " + set + " WHERE job_id = " + job_id);
+    };
     old.sql().exec(
-        "INSERT INTO approvals (approval_id, kind, backend, bottle, args, approved_by) VALUES ('prop-1', "
-        "'capability_block', 'docker', 'dev-1', '{\"change\":{\"commands\":[\"true\"]}}', 'alice')");
-    old.sql().exec(
-        "INSERT INTO leftovers (job_id, backend, kind, reference, not_before, created_at) VALUES (1, 'docker', "
-        "'image_tag', '{}', 2000, 1000)");
+        "UPDATE instance SET last_fence = 1; INSERT INTO epochs (boot_id, pid, process_start, nonce, host, version, "
+        "fence, started_at) VALUES ('b', 1, '1', 'n', 'h', 'v', 1, 1000)");
+    for (const auto& [job_id, finalized_at] : {std::pair{"1", "40"}, std::pair{"2", "30"}}) {
+      approve(old, job_id);
+      old.sql().exec("UPDATE instance SET last_fence = last_fence + 1");
+      move(job_id,
+           "state = 'prepare', event = 'claim', actor = 'w', target = 't', epoch_id = 1, attempt = 1, claimed_at = 20, "
+           "fence = (SELECT last_fence FROM instance)");
+      old.sql().exec("INSERT INTO bottles (backend, bottle, target, last_job_id) VALUES ('docker', 'dev-1', 't', " +
+                     std::string(job_id) + ") ON CONFLICT DO UPDATE SET last_job_id = excluded.last_job_id");
+      for (const auto* state : {"snapshot", "stop", "apply", "restart", "verify"})
+        move(job_id, "event = 'step_done', state = '" + std::string(state) + "'");
+      move(job_id, "event = 'step_done', state = 'succeeded', finalized_at = " + std::string(finalized_at));
+    }
+    EXPECT_EQ(old.number("SELECT job_id FROM standing_jobs"), 1);
   }
-  const auto store = JobStore::open(folder.database(), {});
-  EXPECT_EQ(store->instance_id(), "abc");
-  const auto job = store->job(1);
-  ASSERT_TRUE(job);
-  EXPECT_EQ(job->state, statemachine::State::queued);
-  EXPECT_EQ(job->undoes, std::nullopt);
-  const auto leftovers = store->leftovers_due(2000);
-  ASSERT_EQ(leftovers.size(), 1U);
-  EXPECT_FALSE(leftovers[0].way_back);
+  EXPECT_EQ(JobStore::open(folder.database(), {})->standing("docker", "dev-1").job_id, 2);
 }
 
 TEST(Migrate, OpeningTwiceChangesNothing) {
@@ -77,9 +120,9 @@ TEST(Migrate, OpeningTwiceChangesNothing) {
 TEST(Migrate, NewerSchemaIsRefused) {
   const Folder folder;
   (void)JobStore::open(folder.database(), {});
-  Foreign(folder.database()).run("PRAGMA user_version = 3");
+  Foreign(folder.database()).run("PRAGMA user_version = 4");
   EXPECT_EQ(error_of_opening(folder.database()),
-            "the database has schema version 3, this program speaks up to 2; use a newer rebottle");
+            "the database has schema version 4, this program speaks up to 3; use a newer rebottle");
 }
 
 TEST(Migrate, AnotherProgramsDatabaseIsRefusedAndLeftAlone) {

@@ -98,6 +98,25 @@ TEST(Policy, AnUnprovableOutcomeOfATouchedBottleAlertsAPerson) {
   EXPECT_FALSE(decide(facts(State::prepare, Outcome::unknown), 0, policy).alert);
 }
 
+TEST(Policy, NothingStopsForAPersonWithoutAnAlert) {
+  int stopped = 0;
+  for (const auto& row : state_rows) {
+    if (!is_working(row.state)) continue;
+    for (const auto outcome : outcomes)
+      for (const int attempt : {1, policy.attempts_max})
+        for (const bool cancel : {false, true})
+          for (const auto down_for : {std::optional<milliseconds>{}, std::optional<milliseconds>{1h}}) {
+            const auto decision = decide({row.state, outcome, attempt, down_for, 300s, cancel}, 0, policy);
+            const bool stops = answer(row.state, decision.event).to == State::needs_attention;
+            const bool over_budget = row.state == State::rollback && decision.event == Event::step_retry && down_for;
+            EXPECT_EQ(decision.alert, stops || over_budget)
+                << to_string(row.state) << " raises " << to_string(decision.event);
+            stopped += stops ? 1 : 0;
+          }
+  }
+  EXPECT_GT(stopped, 0);
+}
+
 TEST(Policy, CancelWinsBeforeTheCommitPointAndNotInRollback) {
   auto wanted = facts(State::verify, Outcome::transient);
   wanted.cancel_requested = true;

@@ -8,10 +8,10 @@ namespace {
 
 TEST(BuildLog, KeepsAllOfAShortOne) {
   BuildLog log(40);
-  EXPECT_FALSE(log.take()) << "nothing was printed";
+  EXPECT_FALSE(log.unstored()) << "nothing was printed";
   log.append("Step 1/2\n");
   log.append("a line longer than the head\n");
-  const auto kept = log.take();
+  const auto kept = log.unstored();
   ASSERT_TRUE(kept);
   EXPECT_EQ(kept->head, "Step 1/2\na line longer than the head\n");
   EXPECT_EQ(kept->tail, "");
@@ -26,7 +26,7 @@ TEST(BuildLog, CutsTheMiddleAndSaysHowMuch) {
     log.append(line);
     all += line;
   }
-  const auto kept = log.take();
+  const auto kept = log.unstored();
   ASSERT_TRUE(kept);
   EXPECT_EQ(kept->head, all.substr(0, 10));
   EXPECT_EQ(kept->tail, all.substr(all.size() - 30));
@@ -36,7 +36,7 @@ TEST(BuildLog, CutsTheMiddleAndSaysHowMuch) {
 TEST(BuildLog, OneHugePieceIsCutLikeManySmallOnes) {
   BuildLog log(40);
   log.append(std::string(1 << 20, 'x'));
-  const auto kept = log.take();
+  const auto kept = log.unstored();
   ASSERT_TRUE(kept);
   EXPECT_EQ(kept->head.size() + kept->tail.size(), 40U);
   EXPECT_EQ(kept->cut_bytes, (1 << 20) - 40);
@@ -47,7 +47,7 @@ TEST(BuildLog, NeverCutsThroughACharacter) {
     BuildLog log(40);
     log.append(std::string(static_cast<std::size_t>(shift), 'x'));
     for (int i = 0; i < 100; ++i) log.append("\u20ac");
-    const auto kept = log.take();
+    const auto kept = log.unstored();
     ASSERT_TRUE(kept);
     EXPECT_EQ((kept->head + kept->tail).find("\uFFFD"), std::string::npos) << shift;
     EXPECT_EQ(static_cast<std::int64_t>(kept->head.size() + kept->tail.size()) + kept->cut_bytes, shift + 300);
@@ -57,19 +57,29 @@ TEST(BuildLog, NeverCutsThroughACharacter) {
 TEST(BuildLog, WhateverComesIsValidText) {
   BuildLog log(400);
   log.append(std::string("a\0b\xff\x1b[2J", 8));
-  EXPECT_EQ(log.take()->head, "a?b\uFFFD\x1b[2J") << "escaping is for those who show it";
+  EXPECT_EQ(log.unstored()->head, "a?b\uFFFD\x1b[2J") << "escaping is for those who show it";
 }
 
 TEST(BuildLog, AnotherTryBeginsAnew) {
   BuildLog log(40);
   log.append(std::string(100, 'x'));
   log.restart();
-  EXPECT_TRUE(log.take()) << "until the other try prints, the first one's is what there is";
+  EXPECT_TRUE(log.unstored()) << "until the other try prints, the first one's is what there is";
   log.append("again");
-  const auto kept = log.take();
+  const auto kept = log.unstored();
   EXPECT_EQ(kept->head, "again");
   EXPECT_EQ(kept->cut_bytes, 0);
-  EXPECT_FALSE(log.take());
+}
+
+TEST(BuildLog, IsNewUntilItIsStored) {
+  BuildLog log(40);
+  log.append("once");
+  EXPECT_TRUE(log.unstored());
+  EXPECT_TRUE(log.unstored()) << "the first commit failed";
+  log.stored();
+  EXPECT_FALSE(log.unstored());
+  log.append(", twice");
+  EXPECT_EQ(log.unstored()->head, "once, twice");
 }
 
 }  // namespace

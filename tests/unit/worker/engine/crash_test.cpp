@@ -102,8 +102,11 @@ TEST_P(PoisonedStep, EndsAfterTheLimitOfDeaths) {
     world_.faults.push_back({.effect = "healthy", .trouble = Trouble::permanent, .times = always});
   start();
   const auto id = approve("dev-1");
+  ::testing::internal::CaptureStderr();
   die_at("intent:" + one.effect, 3);
-  ASSERT_TRUE(run_to_end(id));
+  const bool ended = run_to_end(id);
+  const auto log = ::testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(ended);
 
   EXPECT_EQ(to_string(job(id).state), to_string(one.end));
   EXPECT_EQ(job(id).reason_code, "worker_crashed");
@@ -112,6 +115,7 @@ TEST_P(PoisonedStep, EndsAfterTheLimitOfDeaths) {
   for (const auto& event : events(id))
     if (event == "resume:" + std::string(to_string(one.step))) resumes.push_back(event);
   EXPECT_THAT(resumes, SizeIs(2));
+  EXPECT_EQ(log.find("alert=1 job=1") != std::string::npos, one.end == State::needs_attention);
   if (one.end == State::needs_attention) {
     EXPECT_EQ(json::parse(job(id).detail)["cause"]["reason_code"], "scripted_permanent");
   } else {

@@ -27,6 +27,8 @@ class DatabaseTrouble : public ServiceFixture, public ::testing::WithParamInterf
     EXPECT_EQ(world_.inconsistency(bottle, end), "") << "fault at " << nth;
     EXPECT_EQ(history_fault(id), "") << "fault at " << nth;
     EXPECT_FALSE(job(id).down_since.has_value());
+    EXPECT_EQ(operator_->build_log(id).value_or(schema::BuildLog{}).head, "scripted: " + bottle + " is built\n")
+        << "fault at " << nth;
     EXPECT_TRUE(run_until([&] { return operator_->leftovers(id).empty(); }, "the sweep"));
     const bool met = store_faults_.transactions >= nth;
     EXPECT_EQ(stop(), 0);

@@ -23,10 +23,13 @@
 #include <sstream>
 
 #include "schema/operator_store.hpp"
+#include "tests/unit/schema/fixtures.hpp"
 
 namespace rebottle::test {
 namespace {
 
+using schema::testing::approval_of;
+using schema::testing::Foreign;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using ::testing::Contains;
@@ -196,6 +199,61 @@ TEST_F(Rebottled, SecondServiceOnTheDatabaseExits5AndNamesTheHolder) {
   EXPECT_TRUE(first->alive());
   first->signal(SIGINT);
   EXPECT_EQ(first->wait(), 0);
+}
+
+TEST_F(Rebottled, SecondServiceNamesTheFirstThatStillWaitsForTheDatabase) {
+  (void)schema::JobStore::open(database_, {});
+  Foreign foreign(database_);
+  foreign.run("BEGIN IMMEDIATE");
+  const auto first = start();
+  const auto holder = [&] { return schema::running_service(database_).value_or(schema::ServiceHolder{}).pid; };
+  const auto deadline = steady_clock::now() + patience;
+  while (holder() != first->pid() && steady_clock::now() < deadline) ::poll(nullptr, 0, 5);
+  const auto second = start();
+
+  EXPECT_EQ(second->wait(), 5);
+  EXPECT_THAT(output(), HasSubstr("holder_pid=" + std::to_string(first->pid())));
+  foreign.run("ROLLBACK");
+  EXPECT_TRUE(wait_for_output(*first, "service is ready"));
+}
+
+// The unit gives drain_s and 15 seconds.
+TEST_F(Rebottled, StopsInTimeWhileAnotherProgramHoldsTheWriteLock) {
+  write_config("[service]\ndrain_s = 1\n");
+  const auto child = start();
+  ASSERT_TRUE(wait_for_output(*child, "service is ready"));
+  Foreign foreign(database_);
+  foreign.run("BEGIN IMMEDIATE");
+  const auto begin = steady_clock::now();
+  child->signal(SIGTERM);
+
+  EXPECT_EQ(child->wait(), 0);
+  EXPECT_LT(steady_clock::now() - begin, milliseconds(16'000));
+}
+
+TEST_F(Rebottled, StopsInTimeWithAJobThatCannotBeWrittenDownAndFinishesItLater) {
+  write_config("[service]\ndrain_s = 2\n[backends.null]\nenabled = true\ndelay_ms = 500\nstate_file = \"" +
+               (directory_ / "null.state").string() + "\"\n");
+  auto child = start();
+  ASSERT_TRUE(wait_for_output(*child, "service is ready"));
+  auto store = schema::OperatorStore::open(database_);
+  const auto id = store->enqueue(approval_of("a-1", "null-1", "null"))->job_id;
+  const auto reaches = [&](statemachine::State state) {
+    const auto deadline = steady_clock::now() + patience;
+    while (store->job(id)->state != state && steady_clock::now() < deadline) ::poll(nullptr, 0, 5);
+    return store->job(id)->state == state;
+  };
+  ASSERT_TRUE(reaches(statemachine::State::apply)) << output();
+  Foreign foreign(database_);
+  foreign.run("BEGIN IMMEDIATE");
+  const auto begin = steady_clock::now();
+  child->signal(SIGTERM);
+  EXPECT_EQ(child->wait(), 0);
+  EXPECT_LT(steady_clock::now() - begin, milliseconds(17'000));
+  foreign.run("ROLLBACK");
+
+  child = start();
+  EXPECT_TRUE(reaches(statemachine::State::succeeded)) << output();
 }
 
 TEST_F(Rebottled, KilledServiceLeavesNoLockBehind) {

@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/unit/schema/fixtures.hpp"
+
 namespace rebottle::test {
 namespace {
 
@@ -340,6 +342,7 @@ TEST_F(RequestAnswer, FreezeEndsByItself) {
   ASSERT_TRUE(run_to_end(id));
 
   EXPECT_GE(*job(id).claimed_at, until);
+  EXPECT_EQ(schema::testing::Foreign(database_).value("SELECT lifted_at = expires_at FROM freezes"), "1");
 }
 
 TEST_F(RequestAnswer, FrozenJobCanBeCancelledAndDrained) {
@@ -429,10 +432,75 @@ TEST_F(RequestAnswer, PlanNamesTheRefusalThatTheJobWouldEndWith) {
   EXPECT_EQ(reason("lxc", good), "backend_unknown");
   EXPECT_EQ(reason("smolmachines", good), "backend_absent");
   EXPECT_EQ(reason("docker", kind), "kind_unsupported");
+  const auto coffee = approve("dev-1", [](schema::Approval& approval) { approval.kind = "coffee"; });
+  ASSERT_TRUE(run_to_end(coffee));
+  const auto plan = json::parse(answered(request_on("plan", "docker", "dev-1", kind.dump())).answer);
+  EXPECT_EQ(plan["message"], job(coffee).message);
+  EXPECT_EQ(plan["detail"], json::parse(job(coffee).detail));
   EXPECT_EQ(reason("docker", bad), "args_invalid");
   world_.supported = false;
   clock_.advance(60'000);
   EXPECT_EQ(reason("docker", good), "backend_too_old");
+}
+
+TEST_F(RequestAnswer, FloodIsAnsweredByThePageAndHoldsNoClaimUp) {
+  start();
+  ASSERT_TRUE(run_until([&] { return service_->serving(); }, "ready"));
+  EXPECT_EQ(stop(), 0);
+  schema::testing::Foreign foreign(database_);
+  foreign.run(
+      "BEGIN; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO approvals "
+      "(approval_id, kind, backend, bottle, args, approved_by, scheduled_at) SELECT 'flood-' || i, 'capability_block', "
+      "'docker', 'f' || i, '{\"change\":{\"image\":\"i\"}}', 'alice', " +
+      std::to_string(clock_.now() + 3'600'000) +
+      " FROM n; INSERT INTO requests (kind, job_id, requested_by) SELECT 'cancel', job_id, 'bob' FROM jobs; COMMIT");
+  const auto id = approve("dev-1");
+  const auto unanswered = [&] { return foreign.value("SELECT count(*) FROM requests WHERE answered_at IS NULL"); };
+  start();
+  ASSERT_TRUE(run_until([&] { return job(id).state != State::queued; }, "the claim"));
+  EXPECT_NE(unanswered(), "0");
+  ASSERT_TRUE(run_until([&] { return unanswered() == "0"; }, "the last answer"));
+  EXPECT_EQ(foreign.value("SELECT count(*) FROM jobs WHERE state = 'cancelled'"), "500");
+  EXPECT_LT(store_faults_.transactions, 150);
+}
+
+TEST_F(RequestAnswer, PlansThatWaitForASilentEngineHoldNoOtherRequestUp) {
+  world_.plan_hangs = true;
+  start();
+  const json args{{"kind", "capability_block"}, {"args", {{"change", {{"image", "busybox"}}}}}};
+  std::vector<std::int64_t> plans;
+  for (int i = 0; i < 20; ++i) plans.push_back(request_on("plan", "docker", "dev-1", args.dump()));
+  ASSERT_TRUE(run_until([&] { return world_.plans == 8; }, "as many as are looked at together"));
+  clock_moves_ = false;
+  EXPECT_EQ(answered(request_on("freeze", "docker", "dev-1", R"({"reason":"audit"})")).outcome, "done");
+  EXPECT_EQ(world_.plans, 8);
+  world_.plan_hangs = false;
+  world_.released.notify();
+  for (const auto plan : plans) EXPECT_EQ(answered(plan).outcome, "done");
+}
+
+TEST_F(RequestAnswer, RequestThatBreaksDuringTheDrainDoesNotEndIt) {
+  world_.faults = {{.effect = "park_old", .trouble = Trouble::hangs}};
+  world_.plan_hangs = world_.plan_throws = true;
+  start();
+  const auto id = approve("dev-1");
+  ASSERT_TRUE(run_until([&] { return world_.running == 1; }, "apply"));
+  const json args{{"kind", "capability_block"}, {"args", {{"change", {{"image", "busybox"}}}}}};
+  const auto plan = request_on("plan", "docker", "dev-2", args.dump());
+  ASSERT_TRUE(run_until([&] { return world_.plans == 1; }, "the plan"));
+  service_->stop();
+  world_.plan_hangs = false;
+  world_.released.notify();
+  settle();
+  world_.release();
+  ASSERT_TRUE(run_until([&] { return exit_code_.has_value(); }, "the end"));
+
+  EXPECT_EQ(exit_code_, 0);
+  EXPECT_EQ(job(id).state, State::succeeded);
+  EXPECT_EQ(operator_->request_answer(plan)->outcome, "");
+  world_.plan_throws = false;
+  start();
+  EXPECT_EQ(answered(plan).outcome, "done");
 }
 
 TEST_F(RequestAnswer, RequestsThatWaitedForTheServiceAreAnsweredOnceAtItsStart) {

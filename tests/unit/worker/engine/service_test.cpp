@@ -133,6 +133,22 @@ TEST_F(ServiceJob, ManyBottlesRunAtOnceUpToTheLimit) {
   EXPECT_EQ(world_.running_max, 3);
 }
 
+TEST_F(ServiceJob, JobUnderAdmissionTakesOnePlace) {
+  world_.faults = {{.effect = "build", .trouble = Trouble::hangs, .times = always}};
+  start();
+  ASSERT_TRUE(run_until([&] { return service_->serving(); }, "ready"));
+  clock_moves_ = false;
+  world_.probe_hangs = true;
+  clock_.advance(6'000);  // past what an answer is believed for
+  for (int i = 0; i < world_.concurrency; ++i) {
+    approve("dev-" + std::to_string(i));
+    settle();
+  }
+  world_.probe_hangs = false;
+  world_.released.notify();
+  EXPECT_TRUE(run_until([&] { return world_.running == world_.concurrency; }, "as many builds as there are places"));
+}
+
 TEST_F(ServiceJob, HangingBuildDoesNotSlowOtherBottles) {
   world_.faults = {{.effect = "build", .trouble = Trouble::hangs}};
   start();
@@ -327,6 +343,18 @@ TEST_F(ServiceJob, LeftoverIsTriedUntilItIsGone) {
   EXPECT_THAT(operator_->leftovers(id), IsEmpty());
   EXPECT_GE(clock_.now() - begin, (10 + 20 + 40) * 1'000);
   EXPECT_EQ(job(id).state, State::succeeded);
+}
+
+TEST_F(ServiceJob, SilentEngineHoldsUpNobodyElsesCleanUp) {
+  others_["podman"].remove_hangs = true;
+  start();
+  const auto slow = approve("dev-1", [](schema::Approval& approval) { approval.backend = "podman"; });
+  ASSERT_TRUE(run_to_end(slow));
+  settle();
+  const auto quick = approve("dev-2");
+  ASSERT_TRUE(run_to_end(quick));
+  ASSERT_TRUE(run_until([&] { return operator_->leftovers(quick).empty(); }, "the sweep"));
+  EXPECT_THAT(operator_->leftovers(slow), Not(IsEmpty()));
 }
 
 TEST_F(ServiceJob, LeftoverThatIsNotOursStaysVisible) {
@@ -614,11 +642,15 @@ TEST_F(ServiceRollback, DriftOnTheWayBackNeedsAttentionWithTheEvidence) {
 }
 
 TEST_F(ServiceRollback, AnswerThatSaysNeverNeedsAttention) {
+  ::testing::internal::CaptureStderr();
   const auto id = fail_and({{.effect = "old_runs", .trouble = Trouble::permanent}});
-  ASSERT_TRUE(run_to_end(id));
+  const bool ended = run_to_end(id);
+  const auto log = ::testing::internal::GetCapturedStderr();
+  ASSERT_TRUE(ended);
 
   EXPECT_EQ(job(id).state, State::needs_attention);
   EXPECT_EQ(job(id).reason_code, "scripted_permanent");
+  EXPECT_THAT(log, HasSubstr("alert=1 job=1"));
 }
 
 TEST_F(ServiceRollback, BottleBehindAttentionIsKeptFromOtherJobs) {

@@ -149,6 +149,32 @@ TEST_F(StoreThreadTest, FatalErrorIsReported) {
   EXPECT_THAT(broken_, ::testing::HasSubstr("scripted"));
 }
 
+TEST_F(StoreThreadTest, NothingIsRunAfterAFatalError) {
+  faults_ = {.nth = 1, .times = 1, .fatal = true};
+  bool ran = false;
+  std::vector<std::string> errors;
+  const auto note = [&errors](const std::exception_ptr& error, int) {
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const schema::StoreError& known) {
+      errors.emplace_back(known.fatal() ? known.what() : "not fatal");
+    }
+  };
+  std::function<int(schema::JobStore&)> first = [](schema::JobStore&) { return 1; };
+  boost::asio::co_spawn(io_, thread_->run(std::move(first)), note);
+  ASSERT_TRUE(run_until([&] { return errors.size() == 1; }));
+  std::function<int(schema::JobStore&)> second = [&ran](schema::JobStore&) {
+    ran = true;
+    return 2;
+  };
+  boost::asio::co_spawn(io_, thread_->run(std::move(second)), note);
+  ASSERT_TRUE(run_until([&] { return errors.size() == 2; }));
+
+  EXPECT_EQ(errors[1], errors[0]);
+  EXPECT_FALSE(ran);
+  EXPECT_EQ(faults_.transactions, 1);
+}
+
 milliseconds median(std::vector<milliseconds> times) {
   std::ranges::sort(times);
   return times[times.size() / 2];
