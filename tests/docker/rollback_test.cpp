@@ -1,6 +1,8 @@
 // Changes that do not work out, and the way back to the same container. Not here: refusals (refusal_test.cpp).
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "tests/docker/docker_case.hpp"
 
 namespace rebottle::tests {
@@ -72,6 +74,27 @@ TEST_F(DockerRollback, TheReasonOfAnAgentThatEndedHoldsItsLastWords) {
   EXPECT_EQ(text(at(failed.detail, "log")), "last words\n");
   EXPECT_EQ(changed.roll_back().outcome, Outcome::done);
   expect_as_it_was();
+}
+
+TEST_F(DockerRollback, TheVolumesThatTheChangedImageAskedForGoWithIt) {
+  auto body = agent_body();
+  body["Volumes"]["/scratch"] = json::object();
+  start_container(bottle, std::move(body));
+  run_inside(bottle, {"sh", "-c", "echo kept > /scratch/file"});
+  const auto volumes = [this] {
+    std::set<std::string> out;
+    const auto listed = call("GET", "/volumes");
+    for (const auto& volume : at(listed, "Volumes")) out.insert(text(at(volume, "Name")));
+    return out;
+  };
+  const auto volumes_before = volumes();
+  auto changed = driver({{"dockerfile", std::string(dying_dockerfile) + "VOLUME /data\n"}});
+  EXPECT_EQ(changed.run_all().reason_code, "exited");
+  EXPECT_EQ(volumes().size(), volumes_before.size() + 1);
+  ASSERT_EQ(changed.roll_back().outcome, Outcome::done);
+  remove_leftovers(changed, State::rolled_back);
+  EXPECT_EQ(volumes(), volumes_before);
+  EXPECT_EQ(run_inside(bottle, {"cat", "/scratch/file"}), "kept\n");
 }
 
 TEST_F(DockerRollback, TheReasonOfAnUnhealthyAgentNamesItsProbe) {
