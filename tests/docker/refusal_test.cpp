@@ -229,6 +229,16 @@ TEST_F(DockerRefusal, ImagesThatAreNotThere) {
   }
 }
 
+// An engine would remove it together with the image that the job built from it.
+TEST_F(DockerRefusal, ABaseImageWithoutAName) {
+  start_container(bottle, agent_body());
+  const auto id = text(at(call("POST", "/commit?container=" + bottle), "Id"));
+  const auto done = refused({{"dockerfile", "FROM " + id.substr(id.find(':') + 1) + "\nRUN false\n"}});
+  EXPECT_EQ(done.reason_code, "change_unsupported");
+  EXPECT_THAT(done.message, ::testing::HasSubstr("has no name"));
+  (void)wait(docker::erase(*engine, "/images/" + id));
+}
+
 TEST_F(DockerRefusal, AnImageFile) {
   start_container(bottle, agent_body());
   const json file = {{"file", "agent.tar"}, {"sha256", std::string(64, 'a')}};

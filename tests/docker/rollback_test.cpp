@@ -1,6 +1,8 @@
 // What a rollback on Docker has of its own. Not here: what it has on each engine (shared_rollback_test.cpp).
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "tests/docker/docker_case.hpp"
 #include "tests/docker/rollback_case.hpp"
 
@@ -23,6 +25,27 @@ TEST_F(DockerRollback, TheReasonOfAnAgentThatEndedHoldsItsLastWords) {
   EXPECT_EQ(text(at(failed.detail, "log")), "last words\n");
   EXPECT_EQ(changed.roll_back().outcome, Outcome::done);
   expect_as_it_was();
+}
+
+TEST_F(DockerRollback, TheVolumesThatTheChangedImageAskedForGoWithIt) {
+  auto body = agent_body();
+  body["Volumes"]["/scratch"] = json::object();
+  start_container(bottle, std::move(body));
+  run_inside(bottle, {"sh", "-c", "echo kept > /scratch/file"});
+  const auto volumes = [this] {
+    std::set<std::string> out;
+    const auto listed = call("GET", "/volumes");
+    for (const auto& volume : at(listed, "Volumes")) out.insert(text(at(volume, "Name")));
+    return out;
+  };
+  const auto volumes_before = volumes();
+  auto changed = driver({{"dockerfile", std::string(dying_dockerfile) + "VOLUME /data\n"}});
+  EXPECT_EQ(changed.run_all().reason_code, "exited");
+  EXPECT_EQ(volumes().size(), volumes_before.size() + 1);
+  ASSERT_EQ(changed.roll_back().outcome, Outcome::done);
+  remove_leftovers(changed, State::rolled_back);
+  EXPECT_EQ(volumes(), volumes_before);
+  EXPECT_EQ(run_inside(bottle, {"cat", "/scratch/file"}), "kept\n");
 }
 
 TEST_F(DockerRollback, TheReasonOfAnUnhealthyAgentNamesItsProbe) {

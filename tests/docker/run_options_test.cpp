@@ -104,6 +104,22 @@ TEST_F(DockerRunOptions, AnonymousVolumesBelowAndAboveOtherMountsKeepTheirData) 
     EXPECT_EQ(run_inside(bottle, {"cat", std::string(place) + "/file"}), std::string(place) + "\n");
 }
 
+TEST_F(DockerRunOptions, EmptyVolumesAreNotFilledWhileTheOldOneRunsNorLater) {
+  docker_run("-v /one -v " + bottle + "-named:/two --mount type=volume,src=" + bottle + "-mounted,dst=/three");
+  run_inside(bottle, {"sh", "-c", "chown 1000:1000 /one /two /three && chmod 700 /one /two /three"});
+  const auto look = [this] {
+    return run_inside(bottle, {"sh", "-c", "for d in /one /two /three; do stat -c '%n %u:%g %a' $d; ls -A $d; done"});
+  };
+  const auto before = look();
+  auto one = driver({{"dockerfile", "FROM current\nRUN for d in /one /two /three; do mkdir $d; echo x > $d/x; done\n"}},
+                    {{"verify", {{"stable_s", 0}}}});
+  ASSERT_EQ(one.run_step(State::prepare).outcome, Outcome::done);
+  EXPECT_EQ(look(), before);
+  const auto done = one.run_all();
+  ASSERT_EQ(done.outcome, Outcome::done) << one.failed_at() << ": " << done.message << done.detail;
+  EXPECT_EQ(look(), before);
+}
+
 // What a person says against the image holds against the next image too.
 TEST_F(DockerRunOptions, SaidAgainstTheImageHoldAgainstTheNextOne) {
   const auto image = "rebottle/" + bottle + ":with-defaults";

@@ -1,5 +1,6 @@
 # dockerd ends, gracefully or not, in the middle of every working state, with bottles of each restart policy (issue 4,
 # line 2). Not here: the worker's own deaths (crash_test.py).
+import functools
 import subprocess
 import tempfile
 import threading
@@ -7,12 +8,15 @@ import unittest
 from pathlib import Path
 
 import faults
+import poll
 from engine import Engine
 from every_call_test import BAD, GOOD, LONG
 from lane import UNTOUCHED, Lane
 
 SCRIPT = Path(__file__).resolve().parents[2] / "script" / "private-dockerd"
 POLICIES = ("no", "always", "unless-stopped")
+# The engine is away for longer than that.
+IMPATIENT = {**GOOD, "limits": {"max_downtime_s": 1}}
 
 # Where the engine goes away: a call, whether it was carried out, and in which run.
 POINTS = {
@@ -20,9 +24,12 @@ POINTS = {
     "create": ("POST /containers/create", 1, True, GOOD),
     "connect": ("POST /networks/ID/connect", 1, False, GOOD),
     "record": ("GET /networks/ID", 2, False, GOOD),
+    "disarmed": ("POST /containers/OLD/update", 1, True, GOOD),
+    "away before the stop": ("POST /containers/OLD/update", 1, False, IMPATIENT),
+    "away before the stop, disarmed": ("POST /containers/OLD/update", 1, True, IMPATIENT),
     "stop": ("POST /containers/OLD/stop", 1, False, GOOD),
     "stopped": ("POST /containers/OLD/stop", 1, True, GOOD),
-    "keep": ("GET /containers/OLD/archive", 1, False, GOOD),
+    "keep": ("GET /containers/OLD/archive", 3, False, GOOD),
     "park": ("POST /containers/OLD/rename", 1, True, GOOD),
     "restore": ("PUT /containers/NEW/archive", 1, False, GOOD),
     "start": ("POST /containers/NEW/start", 1, False, GOOD),
@@ -34,7 +41,7 @@ POINTS = {
 }
 BEFORE_STOP = ("build", "create", "connect", "record")
 # One in each state, both ways.
-SOME = ("build", "record", "stopped", "keep", "started", "verify", "back at its name")
+SOME = ("build", "record", "disarmed", "stopped", "keep", "started", "verify", "back at its name")
 
 
 def chosen(points):
@@ -91,19 +98,30 @@ class EngineRestart(unittest.TestCase):
     def one_restart(self, lanes, point, signal, live_restore):
         failures = []
         name, nth, carried_out, args = POINTS[point]
+        if name.endswith("/update"):  # there is no policy to be taken off
+            lanes = {policy: lane for policy, lane in lanes.items() if policy != "no"}
         meeting = threading.Barrier(len(lanes), action=lambda: script("restart", self.folder, signal))
 
-        def leave(call):
+        def leave(lane, call):
             if carried_out:
                 call.carry_out()
-            meeting.wait(120)
+            if args is not IMPATIENT:
+                meeting.wait(120)
+                return
+            lane.proxy.refuse()
+            call.client.close()
+            try:
+                meeting.wait(120)
+                poll.until(lambda: lane.worker.job(f"job-{lane.jobs}")["state"] == "rollback", "it goes back")
+            finally:
+                lane.proxy.listen()
 
         def drive(policy, lane):
             try:
                 if not lane.current.inspect()["State"]["Running"]:
                     self.engine.call("POST", f"/containers/{lane.current.slug}/start")
                 job_id, job, before = lane.run_job(
-                    args, lambda proxy: proxy.spoil(faults.exactly(name), leave, nth))
+                    args, lambda proxy: proxy.spoil(faults.exactly(name), functools.partial(leave, lane), nth))
                 lane.assertEqual(lane.proxy.fired, [(name, nth)])
                 self.judge(lane, point, policy, signal, live_restore, job_id, job, as_read_back(before))
             except Exception as error:
@@ -131,7 +149,7 @@ class EngineRestart(unittest.TestCase):
             lane.assert_history_whole(job_id)
             lane.assert_drained(lane.current)
             return
-        if BAD is POINTS[point][3]:
+        if POINTS[point][3] is not GOOD:
             ends = ("rolled_back",)
         elif point in ("started", "verify") and not live_restore:
             ends = ("succeeded", "rolled_back")  # an agent that was restarted is not a stable one
@@ -146,6 +164,10 @@ class EngineRestart(unittest.TestCase):
 
     def test_on_the_way_back(self):
         self.check(chosen(point for point, one in POINTS.items() if one[3] is BAD))
+
+    def test_away_for_too_long_before_the_stop(self):
+        # The engine itself has taken the bottle down, and no effect that did is in the journal.
+        self.check([(point, "KILL") for point, one in POINTS.items() if one[3] is IMPATIENT])
 
     def test_with_live_restore(self):
         self.check(chosen(("stopped", "park", "started", "started again")), True)

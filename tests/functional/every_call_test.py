@@ -118,6 +118,25 @@ class EveryCall(unittest.TestCase):
         calls = record(BAD)
         self.run_scenario(BAD, calls[calls.index(("POST /containers/NEW/stop", 1)):])
 
+    def test_directories_above_a_kept_path_are_not_forgotten(self):
+        place = "/home/agent/alone/private"
+
+        def run(lane):
+            make = f"mkdir -p {place} && echo x > {place}/file && chmod 700 {place}"
+            code, output = lane.current.run("sh", "-c", make)
+            lane.assertEqual(code, 0, output)
+            args = {**GOOD, "snapshot": {"paths": ["/home/agent/notes", f"{place}/file"]}}
+            # Two volumes, two paths, and three directories above it.
+            last = ("GET /containers/OLD/archive", 8)
+            job_id, job, before = lane.run_job(
+                args, lambda proxy: proxy.spoil(faults.exactly(last[0]), faults.status(STATUSES["500"]), last[1]))
+            lane.assertEqual(lane.proxy.fired, [last])
+            lane.assertEqual(job["state"], "succeeded", job["message"])
+            lane.check(job_id, job, before)
+            lane.assertEqual(lane.current.run("stat", "-c", "%u:%g %a", place), (0, "1000:1000 700\n"))
+
+        self.assertEqual(run_all([(place, run)], 1, service=SERVICE, docker={"stable_s": 0}), [])
+
 
 if __name__ == "__main__":
     unittest.main()

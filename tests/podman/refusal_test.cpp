@@ -73,6 +73,11 @@ TEST_F(PodmanRefusal, AnOptionThatInspectDoesNotTell) {
   expect_lost("--no-hosts");
 }
 
+TEST_F(PodmanRefusal, ASecurityOptionThatInspectDoesNotTell) {
+  run_by_command(bottle, {"--security-opt", "mask=/proc/cpuinfo"});
+  expect_lost("mask=/proc/cpuinfo");
+}
+
 TEST_F(PodmanRefusal, AMemberOfAPod) {
   run_by_command(bottle, {"--pod", "new:" + bottle + "-pod"});
   expect_lost("Pod");

@@ -102,8 +102,8 @@ Performed JobDriver::run_all() {
 Performed JobDriver::roll_back() {
   auto all = effects();
   for (const auto& effect : std::ranges::reverse_view(all)) {
-    const auto tried = journal_[{Direction::forward, effect.name}] != Journal::blank;
-    if (!effect.undoable || !tried) continue;
+    const bool due = effect.step == State::stop || journal_[{Direction::forward, effect.name}] != Journal::blank;
+    if (!effect.undoable || !due) continue;
     auto performed = settle(effect, Direction::undo);
     if (performed.outcome == Outcome::done) continue;
     failed_at_ = "undo " + effect.name;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <utility>
 
 namespace rebottle::worker {
@@ -64,15 +65,15 @@ std::vector<StepItem> JobJournal::forward_items(std::vector<Effect> effects) con
 std::vector<StepItem> JobJournal::rollback_items(const std::vector<Effect>& known, std::vector<Effect> proofs,
                                                  std::vector<std::string>& lost) const {
   constexpr std::array touched{State::stop, State::apply, State::restart, State::verify};
-  std::vector<StepItem> items;
-  for (auto newest = entries_.rbegin(); newest != entries_.rend(); ++newest) {
-    const auto& tried = *newest;
+  for (const auto& tried : entries_) {
     if (tried.direction != Direction::forward || std::ranges::find(touched, tried.step) == touched.end()) continue;
-    const auto effect = std::ranges::find(known, tried.effect, &Effect::name);
-    if (effect == known.end())
-      lost.push_back(tried.effect);
-    else if (effect->undoable)
-      items.push_back({*effect, Direction::undo, status(Direction::undo, tried.effect)});
+    if (std::ranges::find(known, tried.effect, &Effect::name) == known.end()) lost.push_back(tried.effect);
+  }
+  std::vector<StepItem> items;
+  for (const auto& effect : std::ranges::reverse_view(known)) {
+    // An engine that ended may have taken the bottle down before its stop was tried.
+    const bool due = effect.step == State::stop || status(Direction::forward, effect.name) != Journal::blank;
+    if (effect.undoable && due) items.push_back({effect, Direction::undo, status(Direction::undo, effect.name)});
   }
   for (auto& proof : forward_items(std::move(proofs))) items.push_back(std::move(proof));
   return items;

@@ -28,8 +28,8 @@ class JobJournal {
 
   // A forward step: its effects in order.
   [[nodiscard]] std::vector<StepItem> forward_items(std::vector<Effect> effects) const;
-  // The forward effects that were tried past the point of no return, newest first, as undo items, then `proofs`.
-  // `known` are the effects of stop … verify; what is journalled but not among them is named in `lost`.
+  // The effects of stop, tried or not, and those after it that were tried, last first, as undo items, then `proofs`.
+  // `known` are the effects of stop … verify in order; what is journalled but not among them is named in `lost`.
   [[nodiscard]] std::vector<StepItem> rollback_items(const std::vector<Effect>& known, std::vector<Effect> proofs,
                                                      std::vector<std::string>& lost) const;
 

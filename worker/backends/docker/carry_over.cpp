@@ -110,10 +110,16 @@ void carry_command(const json& config, const json& image, json& body) {
   }
 }
 
+// One that a job puts on what it makes; every other one is a person's, whatever it begins with.
+bool is_own_label(std::string_view name) {
+  constexpr std::array own = {label::job, label::fence, label::step, label::bottle, label::build, label::change};
+  return std::ranges::find(own, name) != own.end();
+}
+
 json without_inherited(const json& object, const json& inherited) {
   json out = json::object();
   for (const auto& [key, value] : object.items())
-    if (member(inherited, key) != value && (!key.starts_with(label::prefix) || key == label::order)) out[key] = value;
+    if (member(inherited, key) != value && !is_own_label(key)) out[key] = value;
   return out;
 }
 
@@ -163,10 +169,19 @@ std::string bind_destination(const std::string& bind) {
   return bind.substr(first + 1, bind.find(':', first + 1) - first - 1);
 }
 
-// Binds and Mounts go over as they are; an anonymous volume would come back empty, so it gets its name.
+// Whether a bind says itself if its volume may be filled.
+bool tells_copying(const std::string& bind) {
+  const auto options = "," + bind.substr(bind.rfind(':') + 1) + ",";
+  return options.find(",copy,") != std::string::npos || options.find(",nocopy,") != std::string::npos;
+}
+
+// Binds and Mounts go over as they are; an anonymous volume would come back empty, so it gets its name. An engine that
+// makes a container fills an empty volume from the image, content, owner and mode, under the hands of the agent that
+// still runs: such a one is told not to.
 class MountCarrier {
  public:
-  MountCarrier(const json& container, CarryOver& out) : container_(container), out_(out) {}
+  MountCarrier(const json& container, const std::set<std::string>& empty_volumes, CarryOver& out)
+      : container_(container), empty_volumes_(empty_volumes), out_(out) {}
 
   void carry() {
     const json& host_config = member(container_, "HostConfig");
@@ -186,7 +201,13 @@ class MountCarrier {
     const auto destination = bind_destination(bind);
     covered_.insert(clean_path(destination));
     const bool anonymous = bind == destination;
-    binds_.push_back(anonymous ? volume_at(destination) + ":" + destination : bind);
+    add_bind(anonymous ? volume_at(destination) + ":" + destination : bind, destination);
+  }
+
+  void add_bind(std::string bind, const std::string& destination) {
+    if (empty_volumes_.contains(clean_path(destination)) && !tells_copying(bind))
+      bind += std::ranges::count(bind, ':') == 1 ? ":nocopy" : ",nocopy";
+    binds_.push_back(std::move(bind));
   }
 
   void carry_mount(json mount) {
@@ -194,6 +215,7 @@ class MountCarrier {
     covered_.insert(clean_path(target));
     const auto type = text_of(member(mount, "Type"));
     if (type == "volume" && is_default(member(mount, "Source"))) mount["Source"] = volume_at(target);
+    if (type == "volume" && empty_volumes_.contains(clean_path(target))) mount["VolumeOptions"]["NoCopy"] = true;
     if (type != "bind" && type != "volume" && type != "tmpfs")
       out_.refused.push_back("HostConfig.Mounts[" + std::to_string(mounts_.size()) + "].Type: " + type);
     mounts_.push_back(std::move(mount));
@@ -204,7 +226,7 @@ class MountCarrier {
     const auto destination = text_of(member(mount, "Destination"));
     if (text_of(member(mount, "Type")) != "volume" || !covered_.insert(clean_path(destination)).second) return;
     const bool writable = member(mount, "RW") == true;
-    binds_.push_back(volume_at(destination) + ":" + destination + (writable ? "" : ":ro"));
+    add_bind(volume_at(destination) + ":" + destination + (writable ? "" : ":ro"), destination);
   }
 
   std::string volume_at(const std::string& destination) {
@@ -217,6 +239,7 @@ class MountCarrier {
   }
 
   const json& container_;
+  const std::set<std::string>& empty_volumes_;
   CarryOver& out_;
   std::set<std::string> covered_;
   json binds_ = json::array();
@@ -308,11 +331,11 @@ bool is_default(const json& value) {
   return false;
 }
 
-CarryOver carry_over(const json& container, const json& image) {
+CarryOver carry_over(const json& container, const json& image, const std::set<std::string>& empty_volumes) {
   CarryOver out;
   carry_host_config(container, out);
   carry_config(container, member(image, "Config"), out);
-  MountCarrier(container, out).carry();
+  MountCarrier(container, empty_volumes, out).carry();
   carry_networks(container, out);
   return out;
 }

@@ -2,6 +2,7 @@
 // Pure. Not here: asking the engine; the rule of each field (carry_over_table.hpp), comparing (container_check.hpp).
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,10 @@ struct CarryOver {
 };
 
 // `container` is the answer of GET /containers/{id}/json while its networks are connected, `image` that of
-// GET /images/{id}/json for the image that it was made from.
-[[nodiscard]] CarryOver carry_over(const json& container, const json& image);
+// GET /images/{id}/json for the image that it was made from. `empty_volumes`: where those are mounted that must not be
+// filled.
+[[nodiscard]] CarryOver carry_over(const json& container, const json& image,
+                                   const std::set<std::string>& empty_volumes = {});
 
 // Null, empty, zero, false, or a list of such values.
 [[nodiscard]] bool is_default(const json& value);

@@ -2,12 +2,15 @@
 // Not here: which settings go over (carry_over.cpp).
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <iterator>
+#include <set>
 
 #include "worker/backends/docker/carry_over.hpp"
 #include "worker/backends/docker/container_check.hpp"
 #include "worker/backends/docker/steps.hpp"
 #include "worker/backends/docker/text.hpp"
+#include "worker/backends/docker/tree_picker.hpp"
 
 namespace rebottle::worker::docker {
 namespace {
@@ -36,6 +39,30 @@ void follow_owners(const JobView& job, json& container) {
   }
 }
 
+// Done with the places of the volumes that hold nothing, as a list. Podman fills a volume only when it is new.
+awaitable<Performed> find_empty_volumes(Engine& engine, json container) {
+  json out = json::array();
+  if (engine.dialect().kind == EngineKind::podman) co_return Performed::done(out);
+  for (const auto& mount : at(container, "Mounts")) {
+    if (text(at(mount, "Type")) != "volume") continue;
+    const auto place = text(at(mount, "Destination"));
+    // The first entry is the volume's own, the second one is content.
+    int entries = 0;
+    TreePicker picker(
+        {place}, [&entries](std::size_t, std::string_view) { return ++entries < 2; }, [](std::string_view) {},
+        std::filesystem::path(place).parent_path().string());
+    Sink sink = [&picker](std::string_view piece) { return picker.feed(piece); };
+    Call call;
+    call.method = "GET";
+    call.target = "/containers/" + percent_encode(text(at(container, "Id"))) + "/archive?path=" + percent_encode(place);
+    const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
+    if (entries > 1) continue;
+    if (!reply.succeeded() || !picker.complete()) co_return failure(reply, "look into the volume at " + place);
+    out.push_back(place);
+  }
+  co_return Performed::done(std::move(out));
+}
+
 // The configuration that the member's old container has now, as far as it is carried over. `container` is the old one
 // as the new one is to be.
 awaitable<Performed> carry_now(Engine& engine, const JobView& job, CarryOver& out, json& container) {
@@ -48,8 +75,10 @@ awaitable<Performed> carry_now(Engine& engine, const JobView& job, CarryOver& ou
                                 {{"fields", diff}});
   const auto image = co_await see_image(engine, job.old_image());
   if (!image.here()) co_return failure(image.reply, "inspect the image of " + job.names.container);
+  const auto empty = co_await find_empty_volumes(engine, old.doc);
+  if (empty.outcome != Outcome::done) co_return empty;
   follow_owners(job, old.doc);
-  out = carry_over(old.doc, image.doc);
+  out = carry_over(old.doc, image.doc, empty.result.get<std::set<std::string>>());
   container = std::move(old.doc);
   co_return Performed::done();
 }

@@ -117,6 +117,11 @@ awaitable<BaseImages> judge_images(Engine& engine, std::vector<std::string> refe
     auto seen = co_await see_image(engine, reference);
     if (seen.here()) {
       std::ranges::move(onbuild_of(engine, seen.doc), std::back_inserter(out.problems));
+      // Engines remove such a one together with the last image that was built from it.
+      if (at(seen.doc, "RepoTags").empty() && at(seen.doc, "RepoDigests").empty())
+        out.problems.push_back("the image " + reference +
+                               " has no name and could be lost with what is built from it; " +
+                               "give it one first (tag)");
     } else if (seen.gone() || seen.reply.is(400)) {  // 400: no valid reference
       out.absent.push_back(reference);
     } else {

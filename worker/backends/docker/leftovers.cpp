@@ -27,14 +27,17 @@ Performed not_ours(std::string message, json detail) {
   return Performed::failed(Outcome::permanent, "not_ours", std::move(message), std::move(detail));
 }
 
-awaitable<Performed> remove_container(Engine& engine, json container) {
+enum class AnonymousVolumes : bool { stay, go };
+
+awaitable<Performed> remove_container(Engine& engine, json container, AnonymousVolumes volumes) {
   const auto id = text(at(container, "Id"));
   const auto name = container_name(container);
   if (at(container, "State", "Running") == true)
     co_return Performed::failed(Outcome::transient, "running", "The container " + name + " runs; it is not removed.",
                                 {{"container", name}, {"container_id", id}});
-  // v=0: anonymous volumes have gone over to the new container.
-  std::string target = "/containers/" + percent_encode(id) + "?v=0&force=0";
+  // Podman would take those, too, that were anonymous once and are mounted by name now.
+  const bool with_volumes = volumes == AnonymousVolumes::go && engine.dialect().kind == EngineKind::docker;
+  auto target = "/containers/" + percent_encode(id) + "?force=0&v=" + (with_volumes ? "1" : "0");
   const auto reply = co_await erase(engine, std::move(target));
   const auto again = co_await see_container(engine, id);
   if (again.gone()) co_return Performed::done();
@@ -49,7 +52,8 @@ awaitable<Performed> remove_parked(Engine& engine, json reference) {
   if (name != text(at(reference, "name")))
     co_return not_ours("The old container is called " + name + ", not as it was parked; it stays.",
                        {{"container", name}, {"parked_as", at(reference, "name")}});
-  auto out = co_await remove_container(engine, seen.doc);
+  // Its volumes have gone over to the new container.
+  auto out = co_await remove_container(engine, seen.doc, AnonymousVolumes::stay);
   co_return out;
 }
 
@@ -71,7 +75,8 @@ awaitable<Performed> remove_created(Engine& engine, json reference) {
                       (recorded.empty() || recorded == text(at(seen.doc, "Id")));
     const bool put_aside = container_name(seen.doc) == text(at(reference, "name"));
     if (!ours || (at(reference, "settled") == true && !put_aside)) continue;
-    auto out = co_await remove_container(engine, seen.doc);
+    // Those of the old container are mounted by name; what is anonymous is what its own image asked for.
+    auto out = co_await remove_container(engine, seen.doc, AnonymousVolumes::go);
     if (out.outcome != Outcome::done) co_return out;
   }
   co_return Performed::done();

@@ -132,8 +132,8 @@ json directory_json(const std::string& path, std::string_view header) {
           {"group", entry->group}, {"modified_s", entry->modified_s}};
 }
 
-// How a directory above a kept path looked, from the first header of its archive; null if that cannot be known.
-awaitable<json> look_at_directory(Engine& engine, std::string id, std::string path) {
+// How a directory above a kept path looks, from the first header of its archive.
+awaitable<Performed> look_at_directory(Engine& engine, std::string id, std::string path) {
   std::string bytes;
   Sink sink = [&bytes](std::string_view piece) {
     bytes += piece.substr(0, header_bytes_max - bytes.size());
@@ -143,19 +143,24 @@ awaitable<json> look_at_directory(Engine& engine, std::string id, std::string pa
   call.method = "GET";
   call.target = archive_target(id, path);
   const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
-  co_return directory_json(path, bytes);
+  if (!reply.succeeded() && reply.reach != Reach::stopped) co_return failure(reply, "look at the directory " + path);
+  auto directory = directory_json(path, bytes);
+  if (directory.is_null()) co_return cut_off(path);
+  co_return Performed::done(std::move(directory));
 }
 
-awaitable<json> look_at_parents(Engine& engine, const JobView& job, std::vector<std::string> paths) {
+// Of what was saved: all that is above it is there.
+awaitable<Performed> look_at_parents(Engine& engine, const JobView& job, json saved) {
   std::set<std::string> places;
-  for (const auto& path : paths)
-    for (auto& place : ancestors_of(path)) places.insert(std::move(place));
+  for (const auto& item : saved)
+    for (auto& place : ancestors_of(text(at(item, "path")))) places.insert(std::move(place));
   json out = json::array();
   for (const auto& place : places) {
     auto directory = co_await look_at_directory(engine, job.old_id(), place);
-    if (!directory.is_null()) out.push_back(std::move(directory));
+    if (directory.outcome != Outcome::done) co_return directory;
+    out.push_back(std::move(directory.result));
   }
-  co_return out;
+  co_return Performed::done(std::move(out));
 }
 
 std::vector<std::string> kept_paths(const JobView& job) {
@@ -236,8 +241,9 @@ awaitable<Performed> save_by_path(Engine& engine, const JobView& job, std::vecto
     left -= bytes;
     saved.push_back({{"path", path}, {"file", file}, {"bytes", bytes}});
   }
-  auto parents = co_await look_at_parents(engine, job, paths);
-  json result = {{"saved", std::move(saved)}, {"missing", std::move(missing)}, {"parents", std::move(parents)}};
+  auto parents = co_await look_at_parents(engine, job, saved);
+  if (parents.outcome != Outcome::done) co_return parents;
+  json result = {{"saved", std::move(saved)}, {"missing", std::move(missing)}, {"parents", std::move(parents.result)}};
   co_return Performed::done(std::move(result));
 }
 

@@ -599,6 +599,19 @@ TEST_F(ServiceRollback, UndoesInReverseWhatWasDone) {
   EXPECT_EQ(world_.inconsistency("dev-1", State::rolled_back), "");
 }
 
+// An engine that ends takes its bottles down by itself, before any effect was tried.
+TEST_F(ServiceRollback, BringsUpWhatWasDownBeforeTheStopWasTried) {
+  world_.done["dev-1"].insert("stop_old");
+  world_.faults = {{.effect = "stop_old", .trouble = Trouble::see_foreign}};
+  start();
+  const auto id = approve("dev-1");
+  ASSERT_TRUE(run_to_end(id));
+
+  EXPECT_EQ(job(id).state, State::rolled_back);
+  EXPECT_THAT(calls_with("stop_old"), ElementsAre("dev-1 undo stop_old"));
+  EXPECT_EQ(world_.inconsistency("dev-1", State::rolled_back), "");
+}
+
 class ServiceRollbackTrouble : public ServiceRollback, public ::testing::WithParamInterface<Trouble> {};
 
 TEST_P(ServiceRollbackTrouble, IsSurvivedIfItPasses) {

@@ -140,6 +140,8 @@ class Reader {
     const bool any_variable = option.name == "env-file" || option.name == "env-host";
     if (any_variable || (option.name == "env" && (key_of(value) == "HOME" || value.find('*') != std::string::npos)))
       out_.settings["own_home"] = true;
+    // Inspect shows the other kinds in part or not at all, as "mask" and "proc-opts".
+    if (option.name == "security-opt" && value != "no-new-privileges") refuse("--security-opt " + value);
     if (option.name == "volume") take_volume(value);
     if (option.name == "mount") take_mount(value);
   }

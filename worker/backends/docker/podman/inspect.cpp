@@ -62,7 +62,7 @@ class Translation {
     out_["Image"] = "sha256:" + text(at(from_, "Image"));
     out_["Name"] = "/" + text(at(from_, "Name"));
     out_["SizeRw"] = at(from_, "SizeRw");
-    out_["Mounts"] = at(from_, "Mounts").is_array() ? at(from_, "Mounts") : json::array();
+    take_mounts();
     for (const auto* const field : {"Pod", "Rootfs", "Namespace"})
       if (!is_default(at(from_, field))) refuse(std::string(field) + ": part of a pod, or not made from an image");
     for (const auto* const field : {"IsInfra", "IsService"})
@@ -70,6 +70,15 @@ class Translation {
     settings_["OCIRuntime"] = at(from_, "OCIRuntime");
     settings_["BoundingCaps"] = at(from_, "BoundingCaps");
     settings_["AppArmorProfile"] = at(from_, "AppArmorProfile");
+  }
+
+  void take_mounts() {
+    const Names known = {"Type", "Name", "Source", "Destination", "Driver", "Mode", "Options", "RW", "Propagation"};
+    json& mounts = out_["Mounts"] = at(from_, "Mounts").is_array() ? at(from_, "Mounts") : json::array();
+    for (const auto& mount : mounts)
+      for (const auto& [field, value] : mount.items())
+        if (!contains(known, field) && !is_default(value))
+          refuse("Mounts[" + text(at(mount, "Destination")) + "]." + field);
   }
 
   // Until Podman has cleaned up after the end of the process ("exited"), its restart policy may start it again.

@@ -153,7 +153,9 @@ void add_mounts(const json& old_container, json& spec) {
   for (const auto& mount : at(old_container, "Mounts")) {
     json options = at(mount, "Options").is_array() ? at(mount, "Options") : json::array();
     options.push_back(at(mount, "RW") == true ? "rw" : "ro");
-    if (const auto propagation = text(at(mount, "Propagation")); !propagation.empty()) options.push_back(propagation);
+    // Mode: "z" or "Z", the label of SELinux.
+    for (const auto* const field : {"Propagation", "Mode"})
+      if (const auto option = text(at(mount, field)); !option.empty()) options.push_back(option);
     if (text(at(mount, "Type")) == "volume")
       spec["volumes"].push_back(
           {{"Name", at(mount, "Name")}, {"Dest", at(mount, "Destination")}, {"Options", std::move(options)}});

@@ -107,8 +107,16 @@ TEST(CarryOver, WhatAPersonSetGoesOver) {
 TEST(CarryOver, LabelsOfEarlierJobsNeverPileUp) {
   auto container = container_document();
   container["Config"]["Labels"]["io.rebottle.job"] = "ab-1";
-  container["Config"]["Labels"]["io.rebottle.fence"] = "9";
+  for (const auto* const own : {"fence", "step", "bottle", "build", "change"})
+    container["Config"]["Labels"]["io.rebottle." + std::string(own)] = "9";
   EXPECT_FALSE(carried_body(container).contains("Labels"));
+}
+
+TEST(CarryOver, LabelsThatOnlyBeginLikeOursAreAPersons) {
+  auto container = container_document();
+  container["Config"]["Labels"]["io.rebottle.order"] = "2";
+  container["Config"]["Labels"]["io.rebottle.owner"] = "alice";
+  EXPECT_EQ(carried_body(container)["Labels"], (json{{"io.rebottle.order", "2"}, {"io.rebottle.owner", "alice"}}));
 }
 
 TEST(CarryOver, EnvironmentByPosition) {
@@ -175,6 +183,19 @@ TEST(CarryOver, AnonymousVolumesGetTheirNames) {
 
   container["HostConfig"]["Binds"] = {"/state"};
   EXPECT_EQ(carried_body(container)["HostConfig"]["Binds"], (json{"anonymous-1:/state"}));
+}
+
+TEST(CarryOver, AnEmptyVolumeIsNotFilled) {
+  auto container = container_document();
+  const std::set<std::string> empty = {"/state", "/a", "/copy", "/told", "/m"};
+  container["HostConfig"]["Binds"] = {"a:/a/", "c:/copy:ro", "t:/told:z,nocopy", "w:/told:copy", "f:/full"};
+  container["HostConfig"]["Mounts"] = {{{"Type", "volume"}, {"Source", "m"}, {"Target", "/m"}},
+                                       {{"Type", "volume"}, {"Source", "n"}, {"Target", "/n"}}};
+  const auto body = carry_over(container, image_document(), empty).body;
+  EXPECT_EQ(body["HostConfig"]["Binds"], (json{"a:/a/:nocopy", "c:/copy:ro,nocopy", "t:/told:z,nocopy", "w:/told:copy",
+                                               "f:/full", "anonymous-1:/state:nocopy"}));
+  EXPECT_EQ(body["HostConfig"]["Mounts"][0]["VolumeOptions"], (json{{"NoCopy", true}}));
+  EXPECT_FALSE(body["HostConfig"]["Mounts"][1].contains("VolumeOptions"));
 }
 
 TEST(CarryOver, ADestinationMayBeSpeltInSeveralWays) {

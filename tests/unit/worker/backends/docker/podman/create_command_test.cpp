@@ -78,6 +78,10 @@ TEST(CreateCommand, AnOptionThatIsNotKnownIsRefusedByName) {
               ElementsAre(HasSubstr("--no-hosts"), HasSubstr("--storage-opt"), HasSubstr("-Z")));
   EXPECT_THAT(of({"podman", "run", "-v", "/a:/b:O", "-v/c:/d:ro,U", "--mount", "type=image,src=x,dst=/y", "i"}).refused,
               ElementsAre(HasSubstr("O"), HasSubstr("U"), HasSubstr("image")));
+  EXPECT_THAT(of({"podman", "run", "--security-opt=no-new-privileges", "--security-opt", "mask=/proc/cpuinfo",
+                  "--security-opt=unmask=ALL", "--security-opt=label=disable", "i"})
+                  .refused,
+              ElementsAre(HasSubstr("mask=/proc/cpuinfo"), HasSubstr("unmask=ALL"), HasSubstr("label=disable")));
   EXPECT_THAT(of({"podman", "run", "--network", "n:interface_name=eth7", "i"}).refused,
               ElementsAre(HasSubstr("interface_name")));
 }

@@ -87,6 +87,7 @@ TEST(PodmanInspect, WhatCannotBeCarriedOverIsNamed) {
       {"/HostConfig/SecurityOpt"_json_pointer, json::array({"seccomp=unconfined"})},
       {"/HostConfig/NetworkMode"_json_pointer, "slirp4netns"},
       {"/Config/Labels/PODMAN_SYSTEMD_UNIT"_json_pointer, "agent.service"},
+      {"/Mounts/0/SubPath"_json_pointer, "below"},
   };
   for (const auto& [where, value] : cases) {
     auto container = recorded_container();

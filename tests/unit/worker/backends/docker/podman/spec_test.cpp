@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 json spec_after(const json& container) {
   auto carried = carry_over(container, image_as_docker({{"Id", "x"}}));
@@ -56,6 +57,16 @@ TEST(PodmanSpec, HoldsEverySettingOfARealContainer) {
   EXPECT_EQ(json::parse(spec["labels"][untold_label].get<std::string>())["addresses"]["n1"]["IPv4Address"],
             "10.201.7.9")
       << "the next job must know it";
+}
+
+TEST(PodmanSpec, AMountKeepsItsLabelOfSelinux) {
+  auto container = recorded_container();
+  container["Mounts"][0]["Mode"] = "Z";
+  container["Mounts"][2]["Mode"] = "z";
+  const auto spec = spec_after(container_as_docker(container));
+  EXPECT_THAT(spec["volumes"][0]["Options"], Contains("Z"));
+  EXPECT_THAT(spec["mounts"][1]["options"], Contains("z"));
+  EXPECT_THAT(spec["volumes"][1]["Options"], Not(Contains("")));
 }
 
 TEST(PodmanSpec, AHealthCheckIsGivenWholeOrNotAtAll) {
