@@ -79,6 +79,21 @@ class Provisioning(Case):
         self.check_both("docker", HIDDEN, "not_readable")
         os.unlink(self.worker.db)
 
+    def test_hidden_when_the_row_is_not_what_a_service_writes(self):
+        for number, (columns, row) in enumerate((
+                ("supported, checked_at, detail, reason_code, message, version", (1, 0, "[1]", "", "", "1")),
+                ("supported, checked_at, detail, reason_code, message, version", (1, 0, '"x"', "", "", "1")),
+                ("supported, checked_at, detail, reason_code, message, version", (1, 0, "[" * 100000, "", "", "1")),
+                ("supported, checked_at, detail, reason_code, message", (1, 0, "{}", "", "")),
+                ("supported", (1,)))):
+            database = self.folder / f"strange-{number}.db"
+            with sqlite3.connect(database) as connection:
+                connection.execute(f"CREATE TABLE backend_capabilities (backend, kind, {columns})")
+                connection.execute(f"INSERT INTO backend_capabilities VALUES ('docker', 'capability_block',"
+                                   f" {', '.join('?' * len(row))})", row)
+            connection.close()
+            self.assertEqual(rebottle_capabilities.supports("docker", database=database).reason_code, "not_readable")
+
     def test_the_program_prints_the_tools_of_each_bottle(self):
         self.worker.start()
         program = Path(rebottle_capabilities.__file__).with_name("provisioning_example.py")

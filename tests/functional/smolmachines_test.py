@@ -111,19 +111,39 @@ class Smolmachines(unittest.TestCase):
         self.assertEqual(self.machines.inside("dev-1", "cat /home/agent/notes; echo $WHO"), "keep\nagent\n")
         self.assertEqual(self.machines.states(), {"dev-1": "running"})
 
-    def test_a_call_that_outlives_the_worker_is_waited_for(self):
-        self.machines.spoil({"verb": "exec", "do": "hang_after", "with": "echo ran"})
+    def check_outlived(self, leave, spoiled, args, machine):
+        self.machines.spoil({"verb": "exec", "do": "hang_after", **spoiled})
         self.worker.start()
-        self.worker.approve("outlived", "dev-1", COMMANDS, backend="smolmachines")
-        poll.until(lambda: [call for call in self.machines.calls() if call["fault"] == "hang_after"],
-                   "the commands run",
-                   evidence=self.worker.tail)
-        self.worker.kill()
+        self.worker.approve("outlived", "dev-1", args, backend="smolmachines")
+        call, = poll.until(lambda: [call for call in self.machines.calls() if call["fault"] == "hang_after"],
+                           "the call runs",
+                           evidence=self.worker.tail)
+        leave()
+        self.assertTrue(Path(f"/proc/{call['pid']}/exe").exists(), "the call ended with its worker")
         self.worker.start()
         self.machines.release()
         job = self.worker.wait_final("outlived")
         self.assertEqual(job["state"], "succeeded", job["message"])
+        self.assertEqual(self.machines.inside(machine, "cat /home/agent/notes"), "keep\n")
+
+    def hurried(self):
+        self.worker = Worker(self.folder, DOCKER_NOWHERE, self.machines.section(), service={"drain_s": 1})
+
+    def stop(self):
+        self.assertEqual(self.worker.stop(), 0)
+
+    def test_a_call_that_outlives_a_killed_worker_is_waited_for(self):
+        self.check_outlived(self.worker.kill, {"with": "echo ran"}, COMMANDS, "dev-1")
         self.assertEqual(self.machines.inside("dev-1", "cat /root/ran"), "ran\n")
+
+    def test_a_call_that_outlives_a_stopped_worker_is_waited_for(self):
+        self.hurried()
+        self.check_outlived(self.stop, {"with": "echo ran"}, COMMANDS, "dev-1")
+        self.assertEqual(self.machines.inside("dev-1", "cat /root/ran"), "ran\n")
+
+    def test_paths_that_are_read_when_the_worker_stops_are_read_again(self):
+        self.hurried()
+        self.check_outlived(self.stop, {"with": "rebottle-missing"}, self.machines.image("new.tar"), "dev-1-r1")
 
 
 if __name__ == "__main__":

@@ -290,6 +290,15 @@ TEST_F(Building, FindsItsOwnWorkAfterACrashAtEveryEffect) {
   EXPECT_THAT(files_left(), ElementsAre("specs/" + job.context().job_key + ".json"));
 }
 
+TEST_F(Building, WhatAPersonSettledLeavesNothingAtTheBuilder) {
+  auto job = driver(adds_a_file);
+  job.stop_after("export_image");
+  ASSERT_EQ(job.run_all().reason_code, "stopped_by_test") << job.failed_at();
+  EXPECT_THAT(tags(), ::testing::Contains(Not(HasSubstr("known-"))));
+  remove_leftovers(job, State::resolved);
+  for (const auto& tag : tags()) EXPECT_THAT(tag, HasSubstr("known-"));
+}
+
 TEST_F(Building, OnAFullDiskEndsBeforeTheStop) {
   std::filesystem::create_directories(config_.work_dir / "images");
   ::chmod(config_.work_dir.c_str(), 0700);

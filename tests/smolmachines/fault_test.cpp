@@ -4,6 +4,8 @@
 #include <csignal>
 #include <fstream>
 
+#include <sys/mount.h>
+
 #include "tests/smolmachines/smolmachines_case.hpp"
 #include "tests/support/run.hpp"
 #include "worker/backends/json_access.hpp"
@@ -264,6 +266,120 @@ TEST_F(Fault, ADiskThatGrowsOnAnothersIsNotCopied) {
   const auto ended = driver.run_all();
   EXPECT_EQ(ended.reason_code, "disks_unsupported") << ended.message;
   EXPECT_EQ(calls(true), std::vector<std::string>{});
+}
+
+// ---- what is slow, silent, full ----
+
+TEST_F(Fault, AMachineThatAnswersLateIsAskedAgain) {
+  const json late = {{"verb", "exec"},
+                     {"do", "exit"},
+                     {"exit", 124},
+                     {"message", "command timed out after 5000ms"},
+                     {"with", "count=0"}};
+  spoil({late});
+  JobDriver driver(io_, *backend_, context(count_once));
+  EXPECT_EQ(driver.run_step(State::prepare).outcome, Outcome::transient);
+  ASSERT_EQ(driver.run_step(State::prepare).outcome, Outcome::done);
+  spoil({late});
+  const auto again = driver.run_step(State::snapshot);
+  EXPECT_EQ(again.outcome, Outcome::transient);
+  EXPECT_EQ(again.reason_code, "exec_timeout") << again.message;
+  const auto ended = carry_out(driver);
+  EXPECT_EQ(ended.outcome, Outcome::done) << driver.failed_at() << ": " << ended.message;
+}
+
+TEST_F(Fault, AShellThatIsGoneLaterFailsTheJobAndIsNoRefusal) {
+  JobDriver driver(io_, *backend_, context(count_once));
+  ASSERT_EQ(driver.run_step(State::prepare).outcome, Outcome::done);
+  ASSERT_TRUE(smolvm({"machine", "exec", "--name", "dev-1", "--", "/bin/busybox", "rm", "/bin/sh"}).succeeded());
+  const auto ended = driver.run_step(State::snapshot);
+  EXPECT_EQ(ended.outcome, Outcome::permanent);
+  EXPECT_EQ(ended.reason_code, "shell_missing") << ended.message;
+}
+
+TEST_F(Fault, OneLateAnswerOfTheMachineDecidesNothing) {
+  const json silent = {{"verb", "ls"}, {"do", "unreachable"}};
+  JobDriver driver(io_, *backend_, context(image_change()));
+  ASSERT_EQ(driver.run_step(State::prepare).outcome, Outcome::done);
+  spoil({silent});
+  const auto looked = driver.run_step(State::snapshot);
+  EXPECT_EQ(looked.outcome, Outcome::transient) << looked.message;
+  ASSERT_EQ(driver.run_step(State::snapshot).outcome, Outcome::done);
+  for (const auto step : {State::stop, State::apply, State::restart, State::verify}) {
+    spoil({silent});
+    const auto ended = driver.run_step(step);
+    ASSERT_EQ(ended.outcome, Outcome::done) << driver.failed_at() << ": " << ended.message;
+  }
+}
+
+TEST_F(Fault, AMachineThatStaysSilentIsNotTakenForWell) {
+  config_.call_timeout_s = 4;
+  backend_ = backend();
+  JobDriver driver(io_, *backend_, context(image_change()));
+  driver.stop_after("start_new");
+  ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test");
+  driver.stop_after("");
+  spoil({{{"verb", "ls"}, {"do", "unreachable"}, {"times", 100}}});
+  const auto ended = driver.run_step(State::verify);
+  EXPECT_EQ(ended.outcome, Outcome::permanent);
+  EXPECT_EQ(ended.reason_code, "exited") << ended.message;
+}
+
+// As after a power cut, when another process has the number of the machine's.
+TEST_F(Fault, AStopThatIsRefusedForEverHoldsNothingUpWhereTheDisksAreIdle) {
+  const json refusal = {{"verb", "stop"},
+                        {"do", "fail"},
+                        {"code", "SMOLVM_ERROR"},
+                        {"times", 1000},
+                        {"message", "agent operation failed: refusing to stop unverified process 1"}};
+  for (const auto& args : {count_once, image_change()}) {
+    JobDriver driver(io_, *backend_, context(args));
+    ASSERT_EQ(driver.run_step(State::prepare).outcome, Outcome::done);
+    ASSERT_EQ(driver.run_step(State::snapshot).outcome, Outcome::done);
+    ASSERT_TRUE(smolvm({"machine", "stop", "--name", "dev-1"}).succeeded());
+    spoil({refusal});
+    const auto stopped = driver.perform("stop_old");
+    EXPECT_EQ(stopped.outcome, Outcome::done) << stopped.message;
+    const auto ended = driver.run_all();
+    ASSERT_EQ(ended.outcome, Outcome::done) << driver.failed_at() << ": " << ended.message;
+    spoil({});
+  }
+  // A machine that does run is another matter.
+  spoil({refusal});
+  JobDriver driver(io_, *backend_, context(count_once, 8));
+  driver.context().facts["admit"] = {{"machine", "dev-1-r1"}, {"running", true}};
+  const auto refused = driver.perform("stop_old");
+  EXPECT_EQ(refused.outcome, Outcome::transient);
+  EXPECT_NE(refused.message.find("unverified"), std::string::npos) << refused.message;
+}
+
+TEST_F(Fault, TheWayBackNeedsNoRoomInTheWorkDirectory) {
+  std::filesystem::create_directory(config_.work_dir);
+  if (::mount("none", config_.work_dir.c_str(), "tmpfs", 0, "size=80m,mode=0700") != 0)
+    GTEST_SKIP() << "no file system can be mounted here";
+  struct Mounted {
+    explicit Mounted(std::filesystem::path place_) : place(std::move(place_)) {}
+    Mounted(const Mounted&) = delete;
+    Mounted& operator=(const Mounted&) = delete;
+    ~Mounted() { EXPECT_EQ(::umount2(place.c_str(), MNT_DETACH), 0); }
+    std::filesystem::path place;
+  };
+  const Mounted mounted(config_.work_dir);
+  JobDriver driver(io_, *backend_, context({{"change", {{"commands", {"echo ran >> /root/ran", "exit 1"}}}}}));
+  driver.stop_after("copy_disks");
+  ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test") << driver.failed_at();
+  driver.stop_after("");
+  {
+    std::ofstream filler(config_.work_dir / "filler", std::ios::binary);
+    const std::string piece(1 << 20, 'x');
+    while (filler << piece << std::flush) {
+    }
+    filler.clear();
+    while (filler << 'x' << std::flush) {
+    }
+  }
+  EXPECT_EQ(carry_out(driver).reason_code, "commands_failed");
+  roll_back(driver);
 }
 
 TEST_F(Fault, PathsThatAreTooLargeEndTheJobAndLetTheAgentGoOn) {

@@ -76,6 +76,25 @@ TEST_F(Refusal, EngineTalksNonsense) {
   expect_unable("backend_absent", "list");
 }
 
+TEST_F(Refusal, SilenceOfTheEngineIsToldApartFromANo) {
+  make_bottle();
+  config_.call_timeout_s = 3;
+  spoil({{{"verb", "ls"}, {"do", "hang_before"}, {"times", 2}}});
+  expect_unable("backend_timeout", "list");
+  JobDriver driver(io_, *backend_, context(commands));
+  const auto late = driver.run_all();
+  EXPECT_EQ(late.outcome, Outcome::unreachable) << late.message;
+  EXPECT_EQ(late.reason_code, "backend_timeout");
+}
+
+TEST_F(Refusal, AMachineWithoutAShell) {
+  make_bottle();
+  const auto change = image_change();
+  ASSERT_TRUE(smolvm({"machine", "exec", "--name", "dev-1", "--", "/bin/busybox", "rm", "/bin/sh"}).succeeded());
+  expect_refused(commands, Outcome::unsupported, "shell_missing", "/bin/sh");
+  expect_refused(change, Outcome::unsupported, "shell_missing", "/bin/sh");
+}
+
 TEST_F(Refusal, NoKvm) {
   ::chmod((folder_ / "kvm").c_str(), 0600);
   expect_unable("kvm_unavailable", "kvm");
@@ -118,6 +137,13 @@ TEST_F(Refusal, ServerRunsOnTheStateDirectory) {
   expect_refused(commands, Outcome::unsupported, "serve_running", std::to_string(server.id().pid));
   server.end_now();
   run(io_, server.wait(std::chrono::seconds(10)));
+  // Without the option it serves its HOME.
+  program.argv.resize(program.argv.size() - 2);
+  program.environment = {"PATH=/usr/bin:/bin", "HOME=" + config_.engine_state_dir.string()};
+  worker::smolmachines::ChildProcess other(program, [](const auto&) { return true; });
+  expect_refused(commands, Outcome::unsupported, "serve_running", std::to_string(other.id().pid));
+  other.end_now();
+  run(io_, other.wait(std::chrono::seconds(10)));
   ::close(held);
 }
 
@@ -125,7 +151,9 @@ TEST_F(Refusal, StatesThatLeadToNoWayBack) {
   make_bottle();
   for (const std::string word : {"paused", "pausing", "unreachable", "frozen", "failed"}) {
     rewrite("dev-1", {{"state", word}});
-    expect_refused(commands, Outcome::unsupported, "target_state_unsupported", word);
+    // One late answer is all that it takes to be unreachable, so that is looked at again.
+    const auto outcome = word == "unreachable" ? Outcome::transient : Outcome::unsupported;
+    expect_refused(commands, outcome, "target_state_unsupported", word);
   }
   rewrite("dev-1", {{"state", "running"}});
 }

@@ -43,7 +43,8 @@ class SmolmachinesCase : public ::testing::Test {
   void spoil(const std::vector<json>& faults);
   void release();  // lets hanging calls go on
   void forget_calls();
-  std::vector<std::string> calls(bool mutating_only = false);  // "start dev-1", in order
+  std::vector<std::string> calls(
+      bool mutating_only = false);  // "start dev-1", in order; an exec mutates, but for looks
   // The first pid of a process of the machine, whatever the engine's table says; 0 if there is none.
   pid_t vmm(const std::string& name);
 
@@ -55,7 +56,7 @@ class SmolmachinesCase : public ::testing::Test {
 
   // What the engine does once a job is final.
   void remove_leftovers(JobDriver& driver, worker::State end);
-  std::vector<std::string> files_left();  // of ours, sorted
+  std::vector<std::string> files_left();  // of ours, sorted; without the records of calls, which stay
 
   std::filesystem::path folder_;
   SmolmachinesConfig config_;

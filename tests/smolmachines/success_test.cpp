@@ -75,6 +75,8 @@ TEST_F(Success, TheNextChangeBeginsAtTheNewMachineAndRemovesIt) {
   EXPECT_EQ(in_machine("dev-1-r2", "cat /home/agent/more; echo $WHO"), "again\nagent\n");
   remove_leftovers(second, State::succeeded);
   EXPECT_EQ(machines(), (std::vector<std::string>{"dev-1", "dev-1-r2"}));
+  EXPECT_TRUE(std::filesystem::exists(config_.work_dir / "calls/dev-1-r2.json"));
+  EXPECT_FALSE(std::filesystem::exists(config_.work_dir / "calls/dev-1-r1.json"));
   EXPECT_EQ(files_left(), std::vector<std::string>{"specs/test-8.json"});
 }
 

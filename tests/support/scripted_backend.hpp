@@ -61,7 +61,8 @@ struct ScriptedWorld {
   bool supported = true;
   std::string unsupported = "backend_too_old";  // the reason while it is not
   bool probe_throws = false;
-  bool probe_hangs = false;
+  bool probe_hangs = false;  // until cancelled
+  std::chrono::milliseconds patience{15'000};
   int probes = 0;
   int concurrency = 4;
   int running = 0;  // performs under way
@@ -85,6 +86,7 @@ class ScriptedBackend final : public worker::Backend {
 
   [[nodiscard]] std::string_view name() const override { return name_; }
   [[nodiscard]] int concurrency() const override { return world_.concurrency; }
+  [[nodiscard]] std::chrono::milliseconds patience() const override { return world_.patience; }
   [[nodiscard]] std::string target_of(std::string_view bottle) const override {
     return "target-" + std::string(bottle);
   }

@@ -86,6 +86,10 @@ struct Performed {
 // The refusal (stale) of an admission that finds no bottle of that name. The engine then asks the other backends.
 inline constexpr std::string_view bottle_not_found = "bottle_not_found";
 
+// The reason of a capability for a backend that did not answer in time. That says nothing about what it can do, so jobs
+// wait.
+inline constexpr std::string_view backend_timeout = "backend_timeout";
+
 // A dry look: nothing that changes anything is called.
 struct Plan {
   bool possible = false;
@@ -107,11 +111,14 @@ class Backend {
   // The resolved target of a bottle: two names that mean the same thing give the same text. Configuration alone.
   [[nodiscard]] virtual std::string target_of(std::string_view bottle) const = 0;
 
+  // How long probe() or has() may take; what takes longer gave no answer.
+  [[nodiscard]] virtual std::chrono::milliseconds patience() const { return std::chrono::seconds(15); }
+
   // One row per kind. Never throws for an absent engine: that is an unsupported row with its reason.
   virtual awaitable<std::vector<schema::Capability>> probe() = 0;
 
-  // Whether a bottle of that name exists here. Only reads, and is done within seconds; an engine that cannot be asked
-  // is a no. For the operator who named the wrong backend: nothing is decided by it but the text of a refusal.
+  // Whether a bottle of that name exists here. Only reads; an engine that cannot be asked is a no. For the operator who
+  // named the wrong backend: nothing is decided by it but the text of a refusal.
   virtual awaitable<bool> has(std::string bottle) = 0;
 
   // The effects of a forward step in order, or for State::rollback the proofs that end it. May depend on the facts,

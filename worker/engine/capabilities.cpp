@@ -15,14 +15,13 @@ namespace rebottle::worker {
 namespace {
 
 constexpr Milliseconds fresh_ms = 5'000;     // an answer younger than this is believed
-constexpr Milliseconds probe_max = 15'000;   // a backend that takes longer is as good as absent
 constexpr Milliseconds believed_probes = 3;  // an answer is believed until so many probes in a row are missing
 
-schema::Capability failed_probe(const Backend& backend, const std::string& why) {
+schema::Capability failed_probe(const Backend& backend, std::string_view reason, const std::string& why) {
   schema::Capability row;
   row.backend = backend.name();
   row.kind = schema::kind_capability_block;
-  row.reason_code = "backend_absent";
+  row.reason_code = reason;
   row.message = "The backend could not be probed: " + why;
   row.detail = json{{"probe", "failed"}}.dump();
   return row;
@@ -36,7 +35,7 @@ awaitable<std::vector<schema::Capability>> guarded_probe(Backend& backend) {
   } catch (const std::exception& error) {
     failure = error.what();
   }
-  co_return std::vector<schema::Capability>(1, failed_probe(backend, failure));
+  co_return std::vector<schema::Capability>(1, failed_probe(backend, "backend_absent", failure));
 }
 
 void complete(schema::Capability& row, Milliseconds now, Milliseconds good_for) {
@@ -87,9 +86,11 @@ awaitable<void> Capabilities::refresh(Backend& backend) {
   };
   const Asking asking(answer);
   auto probe = guarded_probe(backend);
-  auto probed = co_await within(engine_.clock, probe_max, std::move(probe));
-  auto rows = probed ? std::move(*probed) : std::vector<schema::Capability>(1, failed_probe(backend, "no answer"));
-  const auto good_for = believed_probes * interval() + probe_max;
+  const Milliseconds patience = backend.patience().count();
+  auto probed = co_await within(engine_.clock, patience, std::move(probe));
+  auto rows = probed ? std::move(*probed)
+                     : std::vector<schema::Capability>(1, failed_probe(backend, backend_timeout, "no answer"));
+  const auto good_for = believed_probes * interval() + patience;
   for (auto& row : rows) complete(row, engine_.clock.now(), good_for);
   if (!answer.asked || !same(answer.rows, rows)) log_change(rows);
   answer.rows = rows;

@@ -11,8 +11,6 @@
 namespace rebottle::worker {
 namespace {
 
-constexpr Milliseconds patience = 5'000;  // for one backend's answer
-
 awaitable<bool> guarded_has(Backend& backend, std::string bottle) {
   std::string failure;
   try {
@@ -39,7 +37,7 @@ awaitable<std::optional<Refusal>> in_other_backend(Engine& engine, std::string b
   for (const auto& other : engine.backends.all()) {
     if (other->name() == backend) continue;
     auto asked = guarded_has(*other, bottle);
-    const auto here = co_await within(engine.clock, patience, std::move(asked));
+    const auto here = co_await within(engine.clock, other->patience().count(), std::move(asked));
     if (!here.value_or(false)) continue;
     found.emplace_back(other->name());
     targets[found.back()] = other->target_of(bottle);

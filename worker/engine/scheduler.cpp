@@ -19,7 +19,7 @@ using statemachine::to_string;
 namespace {
 
 constexpr Milliseconds look_again = 5'000;      // the slow look that needs no wake-up
-constexpr Milliseconds claim_pause = 1'000;     // after a claim that failed, for that job
+constexpr Milliseconds claim_pause = 1'000;     // after a claim that failed or a backend's silence, for that job
 constexpr Milliseconds stray_pause = 5'000;     // after a job's coroutine ended before its time
 constexpr Milliseconds database_pause = 1'000;  // after a database error
 constexpr int refusals_at_once = 64;            // of one backend
@@ -232,6 +232,10 @@ awaitable<void> Scheduler::admit(std::shared_ptr<Reserved> place) {
     auto job = std::move(loaded).value();
     auto refusal = co_await refusal_of(job);
     if (engine_.stage != Stage::serving) co_return;
+    if (refusal && refusal->reason_code == backend_timeout) {
+      not_before_[id] = engine_.clock.steady() + claim_pause;
+      co_return;
+    }
     if (refusal) {
       co_await refuse(std::move(job), std::move(*refusal));
       co_return;

@@ -275,6 +275,12 @@ awaitable<Performed> perform_admit(Engine& engine, const JobView& job, Direction
     out.result["mark"] = drawn_word();
   }
   if (out.outcome != Outcome::done) co_return out;
+  // Whatever is done to a running machine needs a shell in it.
+  if (is_running(target.machine)) {
+    auto counted = co_await count_processes(engine, name);
+    if (counted.reason_code == "shell_missing") counted.outcome = Outcome::unsupported;  // nothing was done yet
+    if (counted.outcome != Outcome::done) co_return counted;
+  }
   out.result.update(possible.result);
   out.result["machine"] = name;
   out.result["rev"] = target.rev;

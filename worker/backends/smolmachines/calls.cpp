@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <fstream>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "worker/backends/files.hpp"
@@ -21,7 +21,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t message_max = 2000;
 constexpr milliseconds end_patience{5000};  // for a process that was killed
 
-// Ends a call that may be ended when its coroutine is abandoned.
+// Ends a call that only looks when its coroutine is abandoned.
 class Ending {
  public:
   Ending(ChildProcess& child, bool wanted) : child_(child), wanted_(wanted) {}
@@ -58,6 +58,17 @@ std::optional<Record> read_record(const std::filesystem::path& file) {
   return Record{{at(document, "pid").get<pid_t>(), at(document, "start").get<std::uint64_t>()},
                 text(at(document, "boot_id")),
                 text(at(document, "call"))};
+}
+
+// In place, and always as large: on a full file system nothing new can be made, and the way back needs calls.
+bool write_record(const std::filesystem::path& file, std::string content) {
+  constexpr std::size_t bytes = 512;
+  content.resize(bytes, ' ');
+  const int descriptor = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor < 0) return false;
+  const bool written = ::pwrite(descriptor, content.data(), bytes, 0) == static_cast<ssize_t>(bytes);
+  ::close(descriptor);
+  return written;
 }
 
 }  // namespace
@@ -107,27 +118,28 @@ std::filesystem::path Calls::record_file(std::string_view machine) const {
 
 // Survives the death of this process, which is all it is for: after one of the host no call is at work.
 bool Calls::record(const Call& call, const ProcessId& process) const {
-  const auto file = record_file(call.machine);
-  const auto temporary = file.string() + ".part";
   const json document = {{"pid", process.pid},
                          {"start", process.start},
                          {"boot_id", boot_id_},
                          {"call", call.words.size() > 1 ? call.words[1] : std::string()}};
-  std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-  out << document.dump();
-  out.close();
-  std::error_code error;
-  if (out) std::filesystem::rename(temporary, file, error);
-  return static_cast<bool>(out) && !error;
+  return write_record(record_file(call.machine), document.dump());
+}
+
+bool Calls::make_room(std::string_view machine) const {
+  const auto file = record_file(machine);
+  return ::access(file.c_str(), F_OK) == 0 || write_record(file, "");
+}
+
+void Calls::remove_room(std::string_view machine) const {
+  std::error_code ignored;
+  if (at_work(machine).empty()) std::filesystem::remove(record_file(machine), ignored);
 }
 
 void Calls::forget(const Call& call, const ProcessId& process) const {
   if (call.machine.empty()) return;
   const auto file = record_file(call.machine);
   const auto known = read_record(file);
-  std::error_code ignored;
-  if (known && known->process.pid == process.pid && known->process.start == process.start)
-    std::filesystem::remove(file, ignored);
+  if (known && known->process.pid == process.pid && known->process.start == process.start) write_record(file, "");
 }
 
 std::string Calls::at_work(std::string_view machine) const {
@@ -174,15 +186,16 @@ awaitable<Answer> Calls::execute(Call call) {
   program.environment = environment_;
   program.input = call.input;
   program.output_max = call.output_max;
-  program.stop_at_output_max = call.may_end;
+  program.stop_at_output_max = call.ended_by != EndedBy::nothing;
   program.file_max = call.file_max;
   ChildProcess child(program, [&](const ProcessId& process) { return call.machine.empty() || record(call, process); });
   if (!child.error().empty()) co_return no_answer(Reach::not_started, child.error());
-  Ending ending(child, call.may_end);
+  Ending ending(child, call.ended_by == EndedBy::caller);
   const auto how = co_await child.wait(call.deadline);
   if (how != ChildProcess::Wait::ended) {
     // What must not be ended stays recorded, and is waited for by whoever comes next.
-    if (!call.may_end) co_return no_answer(Reach::timeout, "no answer within its deadline; it is still waited for");
+    if (call.ended_by == EndedBy::nothing)
+      co_return no_answer(Reach::timeout, "no answer within its deadline; it is still waited for");
     child.end_now();
     const auto gone = co_await child.wait(end_patience);
     if (gone == ChildProcess::Wait::ended) forget(call, child.id());
@@ -213,6 +226,7 @@ Performed failure(const Answer& answer, std::string_view doing) {
     case Reach::busy: return Performed::failed(Outcome::unreachable, "call_at_work", message, detail);
     case Reach::timeout: return Performed::failed(Outcome::unreachable, "backend_timeout", message, detail);
     case Reach::ended: return Performed::failed(Outcome::unknown, "call_ended", message, detail);
+    case Reach::too_slow: return Performed::failed(Outcome::transient, "exec_timeout", message, detail);
     case Reach::too_long: return Performed::failed(Outcome::unknown, "answer_too_long", message, detail);
     case Reach::answered: break;
   }

@@ -12,12 +12,18 @@
 
 namespace rebottle::worker::smolmachines {
 
+// What ends a call that does not end by itself.
+enum class EndedBy : std::uint8_t {
+  caller,    // its deadline, or that nobody waits for it any more: it only looks
+  deadline,  // its deadline alone: when this process stops it goes on, and whoever comes next waits for it
+  nothing,   // a start: the machine would boot on without the engine knowing
+};
+
 struct Call {
   std::vector<std::string> words;  // the arguments, --state-dir and --error-format apart
   std::string machine;             // the one that is changed or entered; empty: the call only reads the list
   milliseconds deadline{0};
-  // Whether it may be ended at its deadline. A start may not: the machine would boot on without the engine knowing.
-  bool may_end = true;
+  EndedBy ended_by = EndedBy::caller;
   std::filesystem::path input;
   std::size_t output_max = std::size_t{4} << 20;
   std::uint64_t file_max = 0;  // no file may become larger by it; 0: any
@@ -30,6 +36,7 @@ enum class Reach : std::uint8_t {
   busy,         // an earlier call still works on the machine; nothing was executed
   timeout,      // the deadline passed: the outcome is unknown, and the call may still be at work
   ended,        // something ended it by a signal: the outcome is unknown
+  too_slow,     // the engine ended the command in the machine at its time
   too_long,     // more output than allowed; it was ended
 };
 
@@ -57,6 +64,11 @@ class Calls {
   [[nodiscard]] awaitable<bool> idle(std::string machine, milliseconds deadline);
   // For people: what is at work on the machine; empty if nothing is.
   [[nodiscard]] std::string at_work(std::string_view machine) const;
+  // Makes room for the record of a call on the machine, so that no full disk can keep a later one from being made.
+  // False where there is none.
+  [[nodiscard]] bool make_room(std::string_view machine) const;
+  // For a machine that is gone.
+  void remove_room(std::string_view machine) const;
 
  private:
   awaitable<Answer> execute(Call call);

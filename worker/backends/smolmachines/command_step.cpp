@@ -97,6 +97,7 @@ awaitable<Performed> perform_run_commands(Engine& engine, const JobView& job, Di
   if (before.word == "begun") co_return unknown_end(job, "the begin mark is there, the end mark is not");
   if (before.word != "none" && before.word != "0") co_return failed_commands(clean_text(before.word), "");
   auto request = shell(job, run_script, engine.config.exec_timeout_s);
+  request.runs_on = true;
   for (const auto& line : commands->lines) request.command.push_back(line);
   const auto ran = co_await exec(engine, std::move(request));
   const auto output = last_part(clean_text(ran.output + ran.error), output_kept);

@@ -37,18 +37,6 @@ json read_copies(const JobView& job) {
   return whole ? list : json();
 }
 
-// Nothing may write to the disks meanwhile, and a row that says stopped does not prove that.
-awaitable<Performed> prove_down(Engine& engine, const JobView& job) {
-  const auto name = job.old_machine();
-  const auto stopped = co_await stop_machine(engine, name, job.stop_timeout_s());
-  if (!stopped.succeeded()) co_return failure(stopped, "stop the machine " + name);
-  const auto now = co_await look_at_rest(engine, name);
-  if (now.rest == Rest::down) co_return Performed::done();
-  co_return Performed::failed(now.rest == Rest::unknown ? Outcome::unreachable : Outcome::transient, "still_running",
-                              "The disks of " + name + " are in use: " + now.detail + ".",
-                              {{"machine", name}, {"observed", now.detail}});
-}
-
 std::string copy_all(const std::filesystem::path& from, const std::filesystem::path& to,
                      const std::vector<std::string>& names) {
   for (const auto& name : names)
@@ -147,7 +135,8 @@ awaitable<Observed> observe_copy_disks(Engine& /*engine*/, const JobView& job, D
 awaitable<Performed> perform_copy_disks(Engine& engine, const JobView& job, Direction direction) {
   // A copy taken again, after the commands ran, would keep what it is meant to undo.
   if (direction == Direction::forward && job.has_fact(effect::copy_disks)) co_return copies_gone(job);
-  const auto down = co_await prove_down(engine, job);
+  // Nothing may write to the disks meanwhile, and a row that says stopped does not prove that.
+  const auto down = co_await bring_down(engine, job.old_machine(), job.stop_timeout_s());
   if (down.outcome != Outcome::done) co_return down;
   auto place = co_await data_dir_of(engine, job.old_machine());
   if (place.path.empty()) co_return failure(place.answer, "find the disks of " + job.old_machine());

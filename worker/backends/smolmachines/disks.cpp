@@ -158,9 +158,14 @@ std::vector<std::string> disk_names(const std::filesystem::path& data_dir) {
 }
 
 DiskUse disk_use(const std::filesystem::path& data_dir) {
-  DiskUse out;
-  for (const auto& name : disk_names(data_dir)) {
-    const auto writers = writers_of(data_dir / name);
+  DiskUse out{Writers::no_disks, {}};
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(data_dir, error)) {
+    const auto stem = entry.path().stem();
+    if (stem != "overlay" && stem != "storage") continue;
+    const auto name = entry.path().filename().string();
+    const auto writers = writers_of(entry.path());
+    if (out.writers == Writers::no_disks) out.writers = Writers::none;
     if (writers == Writers::some) return {writers, name};
     if (writers == Writers::unknown) out = {writers, name};
   }

@@ -18,11 +18,12 @@ namespace rebottle::worker::smolmachines {
 enum class Writers : std::uint8_t {
   none,
   some,
-  unknown,  // the system does not tell
+  unknown,   // the system does not tell
+  no_disks,  // there is none of a known name
 };
 struct DiskUse {
   Writers writers = Writers::none;
-  std::string disk;  // which one, unless `none`
+  std::string disk;  // which one, where it is `some` or `unknown`
 };
 [[nodiscard]] DiskUse disk_use(const std::filesystem::path& data_dir);
 

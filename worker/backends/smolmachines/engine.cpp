@@ -17,9 +17,11 @@
 namespace rebottle::worker::smolmachines {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 using std::chrono::seconds;
 
-constexpr milliseconds margin{15'000};  // of a call's deadline beyond what the engine was told
+constexpr milliseconds look_again{500};  // at a machine that is silent
+constexpr milliseconds margin{15'000};   // of a call's deadline beyond what the engine was told
 constexpr std::size_t log_bytes = 4000;
 constexpr std::size_t exec_output_max = std::size_t{16} << 20;
 
@@ -36,7 +38,7 @@ Call changing(std::vector<std::string> words, std::string machine, int timeout_s
   call.words = std::move(words);
   call.machine = std::move(machine);
   call.deadline = seconds(timeout_s);
-  call.may_end = false;
+  call.ended_by = EndedBy::nothing;
   return call;
 }
 
@@ -66,6 +68,15 @@ awaitable<Machines> list_machines(Engine& engine) {
   out.answer.reach = Reach::ended;
   out.answer.error = "the list of machines is not what it should be: " + shortened(clean_text(out.answer.output), 200);
   co_return out;
+}
+
+awaitable<Machines> list_beyond_silence(Engine& engine, std::string name) {
+  const auto end = Clock::now() + seconds(engine.config.call_timeout_s);
+  while (true) {
+    auto machines = co_await list_machines(engine);
+    if (!is_silent(machines.find(name)) || Clock::now() >= end) co_return machines;
+    co_await pause_for(look_again);
+  }
 }
 
 awaitable<Answer> ask_version(Engine& engine) {
@@ -120,7 +131,13 @@ awaitable<Answer> exec(Engine& engine, Exec request) {
   call.deadline = request.timeout + margin;
   call.input = std::move(request.input);
   call.output_max = exec_output_max;
+  if (request.runs_on) call.ended_by = EndedBy::deadline;
   auto answer = co_await engine.calls.run(std::move(call));
+  // The engine says so in words, with a code that a command could also end with.
+  constexpr int out_of_time = 124;
+  if (answer.by_command() && answer.exit_code == out_of_time &&
+      answer.error.find("timed out after") != std::string::npos)
+    answer.reach = Reach::too_slow;
   co_return answer;
 }
 
@@ -156,10 +173,18 @@ echo "$count"
   const auto* const end = asked.output.data() + asked.output.size();
   const auto parsed = std::from_chars(asked.output.data(), end, count);
   if (asked.exit_code == 0 && parsed.ec == std::errc()) co_return Performed::done({{"processes", count}});
-  co_return Performed::failed(
-      Outcome::unsupported, "shell_missing",
-      "Nothing can be asked inside the machine " + machine + ", which needs /bin/sh: " + asked.error,
-      {{"machine", machine}, {"exit_code", asked.exit_code}, {"output", asked.error}});
+  json detail = {{"machine", machine}, {"exit_code", asked.exit_code}, {"output", asked.error}};
+  constexpr int not_executable = 126;
+  constexpr int not_found = 127;
+  if (asked.exit_code == not_executable || asked.exit_code == not_found)
+    co_return Performed::failed(
+        Outcome::permanent, "shell_missing",
+        "Nothing can be asked inside the machine " + machine + ", which needs /bin/sh: " + asked.error,
+        std::move(detail));
+  co_return Performed::failed(Outcome::transient, "processes_unknown",
+                              "The processes of the machine " + machine + " could not be counted: it ended with code " +
+                                  std::to_string(asked.exit_code) + ". " + asked.error,
+                              std::move(detail));
 }
 
 awaitable<DataDir> data_dir_of(Engine& engine, std::string name) {
@@ -187,6 +212,7 @@ awaitable<std::string> last_log_lines(Engine& engine, std::string name) {
 
 std::string state_of(const json& machine) { return text(at(machine, "state")); }
 bool is_running(const json& machine) { return state_of(machine) == "running"; }
+bool is_silent(const json& machine) { return state_of(machine) == "unreachable"; }
 bool is_down(const json& machine) {
   static constexpr std::array<std::string_view, 3> down = {"stopped", "created", "failed"};
   return std::ranges::find(down, std::string_view(state_of(machine))) != down.end();
@@ -200,7 +226,7 @@ awaitable<AtRest> look_at_rest(Engine& engine, std::string name) {
     out.detail = "a call still works on " + name + ": " + at_work;
     co_return out;
   }
-  const auto machines = co_await list_machines(engine);
+  const auto machines = co_await list_beyond_silence(engine, name);
   if (!machines.known) {
     out.detail = machines.answer.error;
     co_return out;
@@ -231,6 +257,12 @@ awaitable<AtRest> look_at_rest(Engine& engine, std::string name) {
     case Writers::unknown:
       out.detail = "whether a virtual machine of " + name + " still has " + use.disk + " open cannot be told; the " +
                    "service must run as the owner of the disks, or with CAP_LEASE";
+      break;
+    case Writers::no_disks:
+      // They are made at the first start.
+      if (state_of(out.machine) == "created") out.rest = Rest::down;
+      out.detail = "whether a virtual machine of " + name + " still runs cannot be told: in " + place.path.string() +
+                   " there is no disk of a known name (overlay, storage)";
       break;
   }
   co_return out;

@@ -33,6 +33,9 @@ struct Machines {
   [[nodiscard]] const json& find(std::string_view name) const;  // null if there is none
 };
 [[nodiscard]] awaitable<Machines> list_machines(Engine& engine);
+// The same, but where this one is listed as unreachable the engine is asked again, for call_timeout_s: it says so, too,
+// of a machine that is too busy to answer it within 3 s.
+[[nodiscard]] awaitable<Machines> list_beyond_silence(Engine& engine, std::string name);
 [[nodiscard]] awaitable<Answer> ask_version(Engine& engine);
 
 [[nodiscard]] awaitable<Answer> create_machine(Engine& engine, std::string name, std::vector<std::string> options);
@@ -47,6 +50,7 @@ struct Exec {
   bool as_root = false;  // else as the machine's own user
   milliseconds timeout{0};
   std::filesystem::path input;
+  bool runs_on = false;  // when this process stops; for what changes something
 };
 // What a command prints is kept up to a bound that is above the engine's own.
 [[nodiscard]] awaitable<Answer> exec(Engine& engine, Exec request);
@@ -55,7 +59,7 @@ struct Exec {
                                          std::uint64_t bytes_max);
 
 // How many processes run in the machine beside its init and the question itself: the workload and what it started. A
-// machine runs on without them, so they are asked for. Fails with `shell_missing` where nothing can be asked.
+// machine runs on without them, so they are asked for. Fails for good (`shell_missing`) where nothing can be asked.
 [[nodiscard]] awaitable<Performed> count_processes(Engine& engine, std::string machine);
 
 // Where the machine's disks lie; empty, with the answer, if the engine does not say.
@@ -71,6 +75,8 @@ struct DataDir {
 // Fields of a machine's row.
 [[nodiscard]] std::string state_of(const json& machine);
 [[nodiscard]] bool is_running(const json& machine);
+// The engine's machine process is there, and nothing in the machine answers it.
+[[nodiscard]] bool is_silent(const json& machine);
 // Stopped as far as the engine's table knows: stopped, created, failed.
 [[nodiscard]] bool is_down(const json& machine);
 [[nodiscard]] std::string label_of(const json& machine, std::string_view key);

@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "worker/backends/smolmachines/disks.hpp"
 #include "worker/backends/smolmachines/steps.hpp"
 
 namespace rebottle::worker::smolmachines {
@@ -22,6 +23,16 @@ awaitable<std::string> on_thread(boost::asio::thread_pool& thread, std::function
 awaitable<std::string> on_disk(Engine& engine, std::function<std::string()> work) {
   auto error = co_await on_thread(engine.disk, std::move(work));
   co_return error;
+}
+
+awaitable<Performed> sync_engine_files(Engine& engine) {
+  std::function<std::string()> work = [directory = engine.config.engine_state_dir] {
+    return sync_file_system(directory);
+  };
+  const auto error = co_await on_disk(engine, std::move(work));
+  if (error.empty()) co_return Performed::done();
+  co_return Performed::failed(Outcome::transient, "not_durable", "The engine's files: " + error + ".",
+                              {{"error", error}});
 }
 
 awaitable<std::string> write_file(Engine& engine, std::filesystem::path path, std::string content) {

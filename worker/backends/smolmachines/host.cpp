@@ -65,8 +65,9 @@ Performed judge_kvm(const SmolmachinesConfig& config) {
                      {{"missing", "kvm"}, {"device", path}, {"error", error}});
 }
 
-std::vector<std::string> arguments_of(pid_t pid) {
-  const auto line = read_file("/proc/" + std::to_string(pid) + "/cmdline");
+// Of "cmdline" or "environ".
+std::vector<std::string> words_of(pid_t pid, const char* file) {
+  const auto line = read_file("/proc/" + std::to_string(pid) + "/" + file);
   std::vector<std::string> out;
   for (std::size_t at = 0; at < line.size();) {
     const auto end = line.find('\0', at);
@@ -82,9 +83,11 @@ bool same_directory(const std::string& a, const std::filesystem::path& b) {
          std::filesystem::path(a).lexically_normal() == b.lexically_normal();
 }
 
-// "… serve start … --state-dir PATH", or "--state-dir=PATH".
-bool serves(const std::vector<std::string>& arguments, const SmolmachinesConfig& config) {
-  if (std::ranges::find(arguments, "serve") == arguments.end()) return false;
+// "smolvm serve …": with --state-dir PATH, --state-dir=PATH, or else its HOME, where that may be read.
+bool serves(pid_t pid, const SmolmachinesConfig& config) {
+  const auto arguments = words_of(pid, "cmdline");
+  const auto verb = std::ranges::find(arguments, "serve");
+  if (verb == arguments.end()) return false;
   constexpr std::string_view flag = "--state-dir";
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     std::string value;
@@ -92,7 +95,13 @@ bool serves(const std::vector<std::string>& arguments, const SmolmachinesConfig&
     if (arguments[i].starts_with(std::string(flag) + "=")) value = arguments[i].substr(flag.size() + 1);
     if (!value.empty()) return same_directory(value, config.engine_state_dir);
   }
-  return false;
+  const bool engines = std::any_of(arguments.begin(), verb, [](const std::string& word) {
+    return std::filesystem::path(word).filename().string().starts_with("smol");
+  });
+  constexpr std::string_view home = "HOME=";
+  return engines && std::ranges::any_of(words_of(pid, "environ"), [&](const std::string& variable) {
+           return variable.starts_with(home) && same_directory(variable.substr(home.size()), config.engine_state_dir);
+         });
 }
 
 }  // namespace
@@ -120,7 +129,7 @@ pid_t running_server(const SmolmachinesConfig& config) {
     const auto name = entry.path().filename().string();
     pid_t pid = 0;
     if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) continue;
-    if (serves(arguments_of(pid), config)) return pid;
+    if (serves(pid, config)) return pid;
   }
   return 0;
 }
@@ -141,12 +150,25 @@ Performed judge_host(const SmolmachinesConfig& config) {
   if (::access(engine.c_str(), X_OK) != 0)
     return unsupported("backend_absent", "There is no engine: " + engine + ": " + std::strerror(errno) + ".",
                        {{"engine", engine}, {"error", std::strerror(errno)}});
+  if (processes_are_hidden())
+    return unsupported(
+        "processes_hidden",
+        "/proc shows this service no processes but its own: a call of an earlier run that is still at "
+        "work, or `smolvm serve`, could not be seen. Set ProtectProc=default in the unit, or mount /proc "
+        "without hidepid or with the gid= of a group of the service.",
+        {{"missing", "processes"}});
   auto state = judge_state_dir(config);
   if (state.outcome != Outcome::done) return state;
   if (const auto error = make_work_dirs(config); !error.empty())
     return unsupported("work_dir_unusable", "The working directory cannot be used: " + error + ".",
                        {{"work_dir", config.work_dir.string()}, {"error", error}});
   return judge_kvm(config);
+}
+
+// Silence says nothing of what the engine can do: it is told apart from a no.
+Performed no_engine(const Answer& answer, const std::string& message, json detail) {
+  const bool silent = answer.reach == Reach::timeout;
+  return unsupported(std::string(silent ? backend_timeout : "backend_absent"), message, std::move(detail));
 }
 
 awaitable<Performed> judge_engine(Engine& engine) {
@@ -156,8 +178,7 @@ awaitable<Performed> judge_engine(Engine& engine) {
   const auto version = version_numbers(asked.output);
   if (!asked.succeeded() || version.empty()) {
     const auto why = asked.succeeded() ? "its version is not to be read: " + said : asked.error;
-    co_return unsupported("backend_absent", "The engine " + path + " does not answer: " + why,
-                          {{"engine", path}, {"answer", why}});
+    co_return no_engine(asked, "The engine " + path + " does not answer: " + why, {{"engine", path}, {"answer", why}});
   }
   std::string shown;
   for (const int number : version) shown += (shown.empty() ? "" : ".") + std::to_string(number);
@@ -169,9 +190,8 @@ awaitable<Performed> judge_engine(Engine& engine) {
         {{"version", shown}, {"min_version", engine.config.min_version}});
   const auto machines = co_await list_machines(engine);
   if (!machines.known)
-    co_return unsupported("backend_absent",
-                          "The engine " + path + " does not list its machines: " + machines.answer.error,
-                          {{"engine", path}, {"answer", machines.answer.error}});
+    co_return no_engine(machines.answer, "The engine " + path + " does not list its machines: " + machines.answer.error,
+                        {{"engine", path}, {"answer", machines.answer.error}});
   json result = {{"version", shown}};
   co_return Performed::done(std::move(result));
 }

@@ -72,6 +72,7 @@ awaitable<Performed> remove_machine(Engine& engine, json reference) {
     if (!deleted.succeeded() && deleted.error_code != "NOT_FOUND")
       co_return failure(deleted, "delete the machine " + name);
   }
+  if (now.rest == Rest::gone || made_by(now.machine, maker)) engine.calls.remove_room(name);
   std::vector<std::filesystem::path> files;
   for (const auto& file : at(reference, "files")) files.emplace_back(text(file));
   auto out = co_await remove_paths(engine, std::move(files));
@@ -85,24 +86,24 @@ std::vector<schema::Leftover> leftovers_of(const JobView& job, State end) {
   // A person settled it by hand: machines, disks and kept paths are theirs to judge.
   const bool judged_by_hand = end == State::resolved;
   if (job.new_machine().empty()) return out;
-  if (job.makes_machine()) {
-    // The engine has unpacked the image; it does not come back for the archive.
-    out.push_back(leftover(kind_path, {{"path", job.image_dir().string()}}));
-    if (judged_by_hand) return out;
+  if (!job.makes_machine()) {
+    if (!judged_by_hand) out.push_back(leftover(kind_path, {{"path", job.disk_dir().string()}}));
+    return out;
+  }
+  // The engine has unpacked the image; it does not come back for the archive.
+  out.push_back(leftover(kind_path, {{"path", job.image_dir().string()}}));
+  if (!judged_by_hand) {
     const bool changed = end == State::succeeded;
     const auto old_maker = text(at(at(job.baseline(), "labels"), label::job));
     if (!changed) out.push_back(machine_of(job, job.new_machine(), job.context.job_key));
     if (changed && at(job.baseline(), "ours") == true && !old_maker.empty())
       out.push_back(machine_of(job, job.old_machine(), old_maker));
     out.push_back(leftover(kind_path, {{"path", job.path_dir().string()}}));
-    if (job.builder != nullptr) {
-      const bool same_builder = text(at(job.context.current, "builder")) == job.builder->name();
-      const auto superseded = same_builder ? text(at(job.context.current, "image_tag")) : std::string();
-      for (auto& one : job.builder->leftovers(job.context, end, superseded)) out.push_back(std::move(one));
-    }
-  } else if (!judged_by_hand) {
-    out.push_back(leftover(kind_path, {{"path", job.disk_dir().string()}}));
   }
+  if (job.builder == nullptr) return out;
+  const bool same_builder = text(at(job.context.current, "builder")) == job.builder->name();
+  const auto superseded = same_builder ? text(at(job.context.current, "image_tag")) : std::string();
+  for (auto& one : job.builder->leftovers(job.context, end, superseded)) out.push_back(std::move(one));
   return out;
 }
 

@@ -42,18 +42,21 @@ class Reader {
   bool next(Entry& entry) {
     entry = {};
     std::uint64_t wanted_size = 0;
-    bool pax = false;
+    std::string extensions;  // their types
     while (problem_.empty() && read_block()) {
       if (block().find_first_not_of('\0') == std::string_view::npos) return ends();
       if (block().substr(257, 5) != "ustar" || !checksum_fits()) return fail("it is no tar");
       const char type = block()[156] == '\0' ? '0' : block()[156];
       const auto size = number(124, 12);
       if (type == 'x' || type == 'L' || type == 'K') {
-        pax = pax || type == 'x';
-        wanted_size = 0;
+        // Of two that name an entry, readers differ in which one they believe.
+        const bool mixed = !extensions.empty() && (type == 'x' || extensions.front() == 'x');
+        if (mixed || extensions.find(type) != std::string::npos) return fail("an entry in it has more than one name");
+        extensions += type;
         if (!read_extension(type, size, entry, wanted_size)) return false;
         continue;
       }
+      const bool pax = extensions == "x";
       entry.type = type;
       entry.size = size;
       // Only POSIX has a first half of the name there; others read one all the same.

@@ -144,6 +144,7 @@ Exec shell(const std::string& machine, std::string script, int timeout_s) {
   request.machine = machine;
   request.command = {"/bin/sh", "-c", std::move(script), "rebottle"};
   request.as_root = true;
+  request.runs_on = true;  // whatever it holds still goes on in the end
   request.timeout = seconds(timeout_s);
   return request;
 }

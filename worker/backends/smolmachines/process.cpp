@@ -106,10 +106,10 @@ awaitable<void> wait_a_while(boost::asio::posix::stream_descriptor& process, mil
   co_await (std::move(ended) || std::move(over));
 }
 
-}  // namespace
+// Empty: there is none, or it is hidden.
+std::string stat_line(pid_t pid) { return read_file("/proc/" + std::to_string(pid) + "/stat"); }
 
-std::optional<ProcessId> process_of(pid_t pid) {
-  const auto line = read_file("/proc/" + std::to_string(pid) + "/stat");
+std::optional<ProcessId> parse(pid_t pid, const std::string& line) {
   // "<pid> (<name>) <state> …": the name may hold anything, so the fields are counted from its last parenthesis.
   const auto name_end = line.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;
@@ -129,10 +129,20 @@ std::optional<ProcessId> process_of(pid_t pid) {
   return out;
 }
 
+}  // namespace
+
+std::optional<ProcessId> process_of(pid_t pid) { return parse(pid, stat_line(pid)); }
+
 bool is_alive(const ProcessId& process) {
-  const auto now = process_of(process.pid);
+  if (process.pid <= 0) return false;
+  const auto line = stat_line(process.pid);
+  if (line.empty()) return ::kill(process.pid, 0) == 0 || errno == EPERM;
+  const auto now = parse(process.pid, line);
   return now && now->start == process.start;
 }
+
+// Init is everybody's to see, unless something hides it.
+bool processes_are_hidden() { return stat_line(1).empty(); }
 
 ChildProcess::ChildProcess(const Program& program, const std::function<bool(const ProcessId&)>& record)
     : output_max_(program.output_max), stop_at_output_max_(program.stop_at_output_max) {

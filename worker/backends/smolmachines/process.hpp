@@ -27,7 +27,10 @@ struct ProcessId {
 };
 // Empty when there is none, or only its remains.
 [[nodiscard]] std::optional<ProcessId> process_of(pid_t pid);
+// Also true of one that /proc does not show (hidepid, another user namespace) while its number is given out.
 [[nodiscard]] bool is_alive(const ProcessId& process);
+// Whether /proc shows only some of the processes: what else is at work cannot be seen then.
+[[nodiscard]] bool processes_are_hidden();
 
 struct Program {
   std::vector<std::string> argv;                  // the first one is the path that is executed

@@ -1,13 +1,15 @@
 // The last look before the bottle is touched: drift ends the job, and all that was prepared is made durable.
 // Not here: the baseline itself (admission.cpp).
 #include "worker/backends/json_access.hpp"
-#include "worker/backends/smolmachines/disks.hpp"
 #include "worker/backends/smolmachines/steps.hpp"
 #include "worker/backends/smolmachines/target.hpp"
 
 namespace rebottle::worker::smolmachines {
 
 awaitable<Performed> perform_record(Engine& engine, const JobView& job, Direction /*direction*/) {
+  // The reading of paths that a run of the worker before this one began is let end.
+  const bool idle = co_await engine.calls.idle(job.old_machine(), std::chrono::seconds(engine.config.exec_timeout_s));
+  static_cast<void>(idle);  // find_target says so if it is not
   auto found = co_await find_target(engine, job);
   // The engine was there at the admission: now its silence is something to wait for.
   if (found.refusal.reason_code == "backend_absent") found.refusal.outcome = Outcome::unreachable;
@@ -26,14 +28,14 @@ awaitable<Performed> perform_record(Engine& engine, const JobView& job, Directio
     co_return Performed::failed(Outcome::stale, "drift",
                                 "The machine " + job.old_machine() + " was changed by someone else meanwhile.",
                                 {{"diff", diff}});
-  // The engine's table is not durable by itself: without this a power cut takes the new machine back out of it.
-  std::function<std::string()> sync = [directory = engine.config.engine_state_dir] {
-    return sync_file_system(directory);
-  };
-  const auto error = co_await on_disk(engine, std::move(sync));
-  if (!error.empty())
-    co_return Performed::failed(Outcome::transient, "not_durable", "The engine's files: " + error + ".",
-                                {{"error", error}});
+  // So that the new machine is known after a power cut, too.
+  const auto durable = co_await sync_engine_files(engine);
+  if (durable.outcome != Outcome::done) co_return durable;
+  if (const auto directory = engine.config.work_dir.string(); !engine.calls.make_room(job.old_machine()))
+    co_return Performed::failed(Outcome::transient, "work_dir_unusable",
+                                "Calls on " + job.old_machine() + " cannot be recorded in " + directory +
+                                    "; is there room, and may the service write there?",
+                                {{"work_dir", directory}});
   json processes;
   if (job.was_running()) {
     const auto counted = co_await count_processes(engine, job.old_machine());

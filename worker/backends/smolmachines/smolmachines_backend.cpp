@@ -31,6 +31,11 @@ class SmolmachinesBackend final : public Backend {
     return "smolmachines:" + base_name(engine_.config, bottle);
   }
 
+  [[nodiscard]] std::chrono::milliseconds patience() const override {
+    // Two calls, and what the builder may take.
+    return std::chrono::seconds(2 * engine_.config.call_timeout_s) + Backend::patience();
+  }
+
   awaitable<std::vector<schema::Capability>> probe() override {
     auto row = co_await probe_engine(engine_);
     std::vector<schema::Capability> rows;

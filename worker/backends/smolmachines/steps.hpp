@@ -58,7 +58,7 @@ using Perform = awaitable<Performed> (*)(Engine&, const JobView&, Direction);
 [[nodiscard]] awaitable<Performed> perform_verify_new(Engine& engine, const JobView& job, Direction direction);
 [[nodiscard]] awaitable<Performed> perform_verify_old(Engine& engine, const JobView& job, Direction direction);
 
-// Stops the machine until nothing of it runs. switch_steps.cpp
+// Stops the machine until nothing of it runs, and has no process of it that could write to its disks. switch_steps.cpp
 [[nodiscard]] awaitable<Performed> bring_down(Engine& engine, std::string name, int timeout_s);
 // Starts the machine, but only beside an `other` one that is proved to be down (or is the same).
 [[nodiscard]] awaitable<Performed> bring_up(Engine& engine, std::string name, std::string other);
@@ -67,6 +67,8 @@ using Perform = awaitable<Performed> (*)(Engine&, const JobView&, Direction);
 [[nodiscard]] awaitable<std::string> on_thread(boost::asio::thread_pool& thread, std::function<std::string()> work);
 // Work on the disk thread; the logic thread goes on meanwhile. Returns what it returns: what went wrong.
 [[nodiscard]] awaitable<std::string> on_disk(Engine& engine, std::function<std::string()> work);
+// The engine's table is not durable by itself: without this a power cut takes it back to what it was.
+[[nodiscard]] awaitable<Performed> sync_engine_files(Engine& engine);
 // A whole small file, made durable. Returns what went wrong, empty if nothing.
 [[nodiscard]] awaitable<std::string> write_file(Engine& engine, std::filesystem::path path, std::string content);
 

@@ -76,8 +76,9 @@ Performed judge_state(const json& machine) {
   const auto name = text(at(machine, "name"));
   const auto state = state_of(machine);
   if (state == "running" || state == "stopped" || state == "created") return Performed::done();
-  return unsupported(
-      "target_state_unsupported",
+  // One late answer of a busy machine makes it unreachable, too.
+  return Performed::failed(
+      is_silent(machine) ? Outcome::transient : Outcome::unsupported, "target_state_unsupported",
       "The machine " + name + " is " + shortened(clean_text(state), 40) + "; bring it to running or stopped first.",
       {{"machine", name}, {"state", state}, {"state_reason", at(machine, "state_reason")}});
 }
@@ -171,6 +172,10 @@ awaitable<TargetFound> find_target(Engine& engine, const JobView& job) {
     co_return out;
   }
   const auto machines = co_await list_machines(engine);
+  if (machines.answer.reach == Reach::timeout) {
+    out.refusal = failure(machines.answer, "list the machines");
+    co_return out;
+  }
   if (!machines.known) {
     // Before anything is touched an engine that is not there is a refusal, not something to wait for.
     out.refusal = unsupported("backend_absent", "The engine does not list its machines: " + machines.answer.error,

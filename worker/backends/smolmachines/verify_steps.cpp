@@ -36,7 +36,7 @@ awaitable<Performed> watch(Engine& engine, std::string name, seconds stable) {
   json pid;
   json last_exit;
   while (true) {
-    const auto machines = co_await list_machines(engine);
+    const auto machines = co_await list_beyond_silence(engine, name);
     if (!machines.known) co_return failure(machines.answer, "look at the machine " + name);
     const json machine = machines.find(name);
     if (pid.is_null()) {
@@ -102,10 +102,7 @@ awaitable<Performed> run_verify_command(Engine& engine, const JobView& job, seco
   const auto output = last_part(clean_text(ran.output + ran.error), output_kept);
   json result = {{"command", job.context.args.verify.exec}, {"exit_code", ran.exit_code}, {"output", output}};
   if (ran.succeeded()) co_return Performed::done(std::move(result));
-  // The engine says so in words, with a code that a command could also end with.
-  constexpr int engine_timeout = 124;
-  const bool late = ran.exit_code == engine_timeout && ran.error.find("command timed out after") != std::string::npos;
-  if (ran.reach == Reach::timeout || late)
+  if (ran.reach == Reach::timeout || ran.reach == Reach::too_slow)
     co_return Performed::failed(Outcome::permanent, "exec_timeout", "verify.exec did not end in time.",
                                 std::move(result));
   if (!ran.by_command()) co_return failure(ran, "run verify.exec");

@@ -102,9 +102,30 @@ TEST_F(CapabilityRow, OfABackendThatHangsIsANoAndHoldsNobodyUp) {
   others_["smolmachines"];
   start_and_wait();
 
-  EXPECT_EQ(row("docker")->reason_code, "backend_absent");
+  EXPECT_EQ(row("docker")->reason_code, "backend_timeout");
   EXPECT_THAT(row("docker")->message, HasSubstr("no answer"));
   EXPECT_TRUE(row("smolmachines")->supported);
+}
+
+TEST_F(CapabilityRow, OfABackendThatHangsKeepsItsJobsWaiting) {
+  world_.probe_hangs = true;
+  start_and_wait();
+  const auto id = approve("dev-1");
+  const auto begin = clock_.now();
+  ASSERT_TRUE(run_until([&] { return clock_.now() - begin > 60'000; }, "a minute"));
+  EXPECT_EQ(job(id).state, State::queued);
+  world_.probe_hangs = false;
+  ASSERT_TRUE(run_to_end(id));
+  EXPECT_EQ(job(id).state, State::succeeded);
+}
+
+TEST_F(CapabilityRow, IsWaitedForAsLongAsTheBackendSays) {
+  world_.probe_hangs = true;
+  world_.patience = std::chrono::seconds(75);
+  const auto begin = clock_.now();
+  start_and_wait();
+
+  EXPECT_EQ(clock_.now() - begin, 75'000);
 }
 
 // Else the row of a backend that was configured once would go on answering.

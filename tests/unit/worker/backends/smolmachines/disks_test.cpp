@@ -87,6 +87,15 @@ TEST_F(Disk, BothMustBeThereOnce) {
   EXPECT_THAT(disk_names(folder_), IsEmpty());
 }
 
+TEST_F(Disk, AnotherFormThanIsKnownIsLookedAtToo) {
+  EXPECT_EQ(disk_use(folder_ / "nowhere").writers, Writers::no_disks);
+  EXPECT_EQ(disk_use(folder_).writers, Writers::no_disks);
+  std::ofstream(folder_ / "other.raw") << "x";
+  EXPECT_EQ(disk_use(folder_).writers, Writers::no_disks);
+  const std::ofstream held(folder_ / "overlay.vhd", std::ios::binary);
+  EXPECT_EQ(disk_use(folder_).writers, Writers::some);
+}
+
 TEST_F(Disk, OpenForWritingIsSeen) {
   const auto path = qcow2("");
   std::ofstream(folder_ / "storage.raw") << "x";

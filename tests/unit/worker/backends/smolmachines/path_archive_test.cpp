@@ -116,6 +116,27 @@ TEST_F(Archive, NothingGoesThroughALink) {
               HasSubstr("x/shadow"));
 }
 
+TEST_F(Archive, OneEntryHasOneName) {
+  const auto fine = entry({'0', "./home/agent/a", "", "", "", true});
+  const auto link = entry({'1', "./home/agent/b", "./home/agent/a", "", "", true});
+  const auto of_gnu = [](char type, const std::string& name) {
+    return entry({type, "././@LongLink", "", name + std::string(1, '\0'), "", false});
+  };
+  const auto name = of_gnu('L', "./home/agent/c");
+  const auto target = of_gnu('K', "./home/agent/c");
+  EXPECT_EQ(read(name + fine).problem, "");
+  EXPECT_EQ(read(name + target + link).problem, "");
+  EXPECT_EQ(read(target + name + link).problem, "");
+  for (const auto& extension : {name, target}) {
+    EXPECT_THAT(read(extension + pax("path", "./home/agent/d") + link).problem, HasSubstr("more than one name"));
+    EXPECT_THAT(read(pax("path", "./home/agent/d") + extension + link).problem, HasSubstr("more than one name"));
+    EXPECT_THAT(read(pax("linkpath", "./home/agent/d") + extension + link).problem, HasSubstr("more than one name"));
+    EXPECT_THAT(read(extension + extension + link).problem, HasSubstr("more than one name"));
+  }
+  EXPECT_THAT(read(pax("path", "./home/agent/c") + pax("path", "./home/agent/d") + fine).problem,
+              HasSubstr("more than one name"));
+}
+
 TEST_F(Archive, TwoReadersCannotTakeItForTwoThings) {
   const auto fine = entry({'0', "./home/agent/a", "", "text", "", true});
   EXPECT_EQ(read(fine).problem, "");

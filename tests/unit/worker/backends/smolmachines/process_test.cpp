@@ -7,7 +7,10 @@
 #include <exception>
 #include <filesystem>
 
+#include <grp.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <boost/asio/co_spawn.hpp>
@@ -62,6 +65,38 @@ TEST(Process, OneThatWasAbandonedLeavesNothing) {
   EXPECT_EQ(run(io, next.wait(seconds(30))), ChildProcess::Wait::ended);
   EXPECT_EQ(::kill(abandoned, 0), -1);
   EXPECT_EQ(errno, ESRCH);
+}
+
+// In a child whose /proc hides what is not its own, as somebody else.
+int seen_where_processes_are_hidden(const ProcessId& living, const ProcessId& ended) {
+  const auto looker = ::fork();
+  if (looker == 0) {
+    constexpr uid_t nobody = 65534;
+    const bool hidden = ::unshare(CLONE_NEWNS) == 0 &&
+                        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                        ::mount("proc", "/proc", "proc", 0, "hidepid=2") == 0 && ::setgroups(0, nullptr) == 0 &&
+                        ::setgid(nobody) == 0 && ::setuid(nobody) == 0;  // root's group sees all
+    if (!hidden) ::_exit(99);
+    ::_exit((processes_are_hidden() ? 1 : 0) + (is_alive(living) ? 2 : 0) + (is_alive(ended) ? 4 : 0));
+  }
+  int status = -1;
+  EXPECT_EQ(::waitpid(looker, &status, 0), looker);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(Process, OneThatProcHidesIsNotTakenForDead) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can mount a /proc that hides processes";
+  boost::asio::io_context io;
+  ChildProcess ended(shell("true"), always);
+  EXPECT_EQ(run(io, ended.wait(seconds(30))), ChildProcess::Wait::ended);
+  ChildProcess living(shell("sleep 100"), always);
+  EXPECT_EQ(seen_where_processes_are_hidden(living.id(), ended.id()), 1 + 2);
+  EXPECT_FALSE(processes_are_hidden());
+  EXPECT_FALSE(is_alive({living.id().pid, living.id().start + 1}));
+  EXPECT_FALSE(is_alive({0, 0}));
+  living.end_now();
+  EXPECT_EQ(run(io, living.wait(seconds(30))), ChildProcess::Wait::ended);
+  EXPECT_FALSE(is_alive(living.id()));
 }
 
 TEST(Process, NoFileGrowsBeyondItsBound) {
