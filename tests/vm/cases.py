@@ -371,7 +371,7 @@ def smolvm_kill(lab: Lab):
 
 
 def smolvm_call_at_work(lab: Lab):
-    """Commands that are at work when the worker is killed: the next one waits for that very call, and runs nothing again."""
+    """Commands at work when the worker is killed: the next one waits for that very call, and runs nothing again."""
     seen = Seen()
     number = lab.approve("smolmachines", "m-cmd", {"change": {"commands": ["echo once >>/root/once; sleep 30"]}})
     lab.until(f"[[ $(sqlite3 -readonly {DB} \"SELECT count(*) FROM intents WHERE job_id = {number} AND"
@@ -389,7 +389,8 @@ def power_switch(lab: Lab):
     """Two changes at once, both past the stop of their bottle, when the power goes."""
     seen = Seen()
     jobs = {"an image file": lab.approve("smolmachines", "m-file", {"change": tool_image(lab)}),
-            "commands": lab.approve("smolmachines", "m-cmd", {"change": {"commands": ["echo lit >>/root/lit; sleep 60"]}})}
+            "commands": lab.approve("smolmachines", "m-cmd",
+                                    {"change": {"commands": ["echo lit >>/root/lit; sleep 60"]}})}
     lab.catch(jobs["commands"], "apply", "tell")
     lab.catch(jobs["an image file"], "restart", "tell")
     lab.machine.cut_power()
