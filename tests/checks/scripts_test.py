@@ -109,7 +109,7 @@ class Contributing(unittest.TestCase):
         """(options that the tree is configured with before, what ctest is to select) of each command in the page."""
         page = (SCRIPTS.parent / "CONTRIBUTING.md").read_text()
         for line in page.splitlines():
-            if found := re.search(r"ctest --preset dev (.*?)(  |$)", line):
+            if found := re.search(r"ctest (?:--preset dev|--test-dir build/dev) (.*?)(  |$)", line):
                 yield re.findall(r"-D\w+=ON", line), shlex.split(found[1])
 
     def test_every_selection_of_tests_selects_some(self):
