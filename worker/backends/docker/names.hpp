@@ -12,7 +12,6 @@
 namespace rebottle::worker::docker {
 
 namespace label {
-inline constexpr std::string_view prefix = "io.rebottle.";
 inline constexpr std::string_view job = "io.rebottle.job";        // the job key
 inline constexpr std::string_view fence = "io.rebottle.fence";    // of the claim that made it
 inline constexpr std::string_view step = "io.rebottle.step";      // the effect that made it

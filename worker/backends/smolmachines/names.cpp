@@ -2,6 +2,7 @@
 #include "worker/backends/smolmachines/names.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "worker/backends/json_access.hpp"
 
@@ -35,19 +36,17 @@ bool made_by(const json& machine, std::string_view job_key) {
 
 std::vector<std::string> label_options(const JobContext& job, std::int64_t rev, std::string_view spec_sha,
                                        const json& old) {
+  std::map<std::string, std::string, std::less<>> labels;
+  if (const json& olds = at(old, "labels"); olds.is_object())
+    for (const auto& [key, value] : olds.items()) labels[key] = text(value);
+  labels[std::string(label::managed_by)] = label::us;
+  labels[std::string(label::bottle)] = job.bottle;
+  labels[std::string(label::rev)] = std::to_string(rev);
+  labels[std::string(label::job)] = job.job_key;
+  labels[std::string(label::fence)] = std::to_string(job.fence);
+  labels[std::string(label::spec)] = spec_sha.substr(0, spec_digits);
   std::vector<std::string> out;
-  const auto add = [&out](std::string_view key, std::string_view value) {
-    out.push_back(std::string("--label=").append(key).append("=").append(value));
-  };
-  add(label::managed_by, label::us);
-  add(label::bottle, job.bottle);
-  add(label::rev, std::to_string(rev));
-  add(label::job, job.job_key);
-  add(label::fence, std::to_string(job.fence));
-  add(label::spec, spec_sha.substr(0, spec_digits));
-  if (const json& labels = at(old, "labels"); labels.is_object())
-    for (const auto& [key, value] : labels.items())
-      if (!key.starts_with(label::prefix)) add(key, text(value));
+  for (const auto& [key, value] : labels) out.push_back("--label=" + key + "=" + value);
   return out;
 }
 

@@ -11,7 +11,6 @@
 namespace rebottle::worker::smolmachines {
 
 namespace label {
-inline constexpr std::string_view prefix = "io.rebottle.";  // a provisioner's own labels are never touched
 inline constexpr std::string_view managed_by = "io.rebottle.managed-by";
 inline constexpr std::string_view bottle = "io.rebottle.bottle";  // the slug
 inline constexpr std::string_view rev = "io.rebottle.rev";        // 1 for the first one that was made for the bottle

@@ -9,7 +9,7 @@
 namespace rebottle::worker::smolmachines {
 namespace {
 
-using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
 
 TEST(MachineName, IsWhatTheEngineAcceptsAndSafeAsAFileName) {
   for (const auto* good : {"dev", "B5", "b_5", "b5-r1", "0"}) EXPECT_TRUE(valid_machine_name(good)) << good;
@@ -25,13 +25,17 @@ TEST(Labels, AreOursAndTheOthersOfTheOldMachine) {
   job.bottle = "dev";
   job.job_key = "x-9";
   job.fence = 4;
-  const json old = {
-      {"labels", {{"owner", "exo"}, {"job", "nightly"}, {"io.rebottle.rev", "7"}, {"io.rebottle.job", "x-3"}}}};
+  const json old = {{"labels",
+                     {{"owner", "exo"},
+                      {"job", "nightly"},
+                      {"io.rebottle.rev", "7"},
+                      {"io.rebottle.job", "x-3"},
+                      {"io.rebottle.team", "a"}}}};
   const auto options = label_options(job, 8, "abcdef0123456789", old);
-  EXPECT_THAT(options,
-              ElementsAre("--label=io.rebottle.managed-by=rebottle", "--label=io.rebottle.bottle=dev",
-                          "--label=io.rebottle.rev=8", "--label=io.rebottle.job=x-9", "--label=io.rebottle.fence=4",
-                          "--label=io.rebottle.spec=abcdef012345", "--label=job=nightly", "--label=owner=exo"));
+  EXPECT_THAT(options, UnorderedElementsAre("--label=io.rebottle.managed-by=rebottle", "--label=io.rebottle.bottle=dev",
+                                            "--label=io.rebottle.rev=8", "--label=io.rebottle.job=x-9",
+                                            "--label=io.rebottle.fence=4", "--label=io.rebottle.spec=abcdef012345",
+                                            "--label=io.rebottle.team=a", "--label=job=nightly", "--label=owner=exo"));
 }
 
 }  // namespace
