@@ -73,7 +73,7 @@ config::Keys keys_of(DockerConfig& to) {
       yes_or_no("pull", to.pull),
       absolute_path("registry_auth_file", to.registry_auth_file),
       absolute_paths("import_dirs", to.import_dirs),
-      whole("keep_old_s", to.keep_old_s, 0, 365 * day_s),
+      whole("keep_old_s", to.keep_old_s, 0, std::int64_t{365} * day_s),
       text("override_dockerfile", to.override_dockerfile, absolute_for_bottle),
       whole("build_timeout_s", to.build_timeout_s, 1, day_s),
       whole("stop_timeout_s", to.stop_timeout_s, 0, 3600),
