@@ -61,7 +61,7 @@ std::string pax_header(std::size_t size) {
     put(at, {digits.data(), static_cast<std::size_t>(length)});
   };
   put(0, "PaxHeaders/entry");
-  for (const std::size_t field : {100, 108, 116}) put_octal(field, "%07zo", field == 100 ? 0644 : 0);
+  for (const auto field : std::array<std::size_t, 3>{100, 108, 116}) put_octal(field, "%07zo", field == 100 ? 0644 : 0);
   put_octal(124, "%011zo", size);
   put_octal(136, "%011zo", 0);
   put(156, "x");

@@ -20,7 +20,7 @@ namespace {
 // Of 0 to 99, the same in every life of the worker.
 int lot_of(const std::string& text) {
   std::uint32_t hash = 2'166'136'261U;  // FNV-1a
-  for (const unsigned char c : text) hash = (hash ^ c) * 16'777'619U;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16'777'619U;
   return static_cast<int>(hash % 100);
 }
 

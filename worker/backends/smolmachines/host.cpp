@@ -49,9 +49,7 @@ Performed judge_kvm(const SmolmachinesConfig& config) {
   struct stat status {};
   const auto path = config.kvm.string();
   std::string error;
-  if (::stat(path.c_str(), &status) != 0) {
-    error = std::strerror(errno);
-  } else if (::access(path.c_str(), R_OK | W_OK) != 0) {
+  if (::stat(path.c_str(), &status) != 0 || ::access(path.c_str(), R_OK | W_OK) != 0) {
     error = std::strerror(errno);
   } else if (::geteuid() == 0) {
     constexpr mode_t by_group = S_IRGRP | S_IWGRP;

@@ -127,7 +127,7 @@ class Translation {
     for (const auto* const field : {"Umask", "Timeout", "Passwd", "sdNotifyMode", "Timezone"})
       if (!is_default(at(from_, "Config", field))) settings_[field] = at(from_, "Config", field);
     for (const auto& [key, value] : at(from_, "Config", "Annotations").items())
-      if (std::ranges::none_of(own_annotations, [&](auto own) { return key.starts_with(own); }))
+      if (std::ranges::none_of(own_annotations, [&key = key](auto own) { return key.starts_with(own); }))
         settings_["Annotations"][key] = value;
     const auto action = text(at(from_, "Config", "HealthcheckOnFailureAction"));
     if (!action.empty() && action != "none") refuse("Config.HealthcheckOnFailureAction");
