@@ -2,7 +2,6 @@
 #include "tests/support/job_driver.hpp"
 
 #include <algorithm>
-#include <ranges>
 #include <stdexcept>
 
 #include "tests/support/run.hpp"
@@ -101,7 +100,8 @@ Performed JobDriver::run_all() {
 
 Performed JobDriver::roll_back() {
   auto all = effects();
-  for (const auto& effect : std::ranges::reverse_view(all)) {
+  std::ranges::reverse(all);
+  for (const auto& effect : all) {
     const bool due = effect.step == State::stop || journal_[{Direction::forward, effect.name}] != Journal::blank;
     if (!effect.undoable || !due) continue;
     auto performed = settle(effect, Direction::undo);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 #include <utility>
 
 namespace rebottle::worker {
@@ -70,10 +69,10 @@ std::vector<StepItem> JobJournal::rollback_items(const std::vector<Effect>& know
     if (std::ranges::find(known, tried.effect, &Effect::name) == known.end()) lost.push_back(tried.effect);
   }
   std::vector<StepItem> items;
-  for (const auto& effect : std::ranges::reverse_view(known)) {
+  for (auto effect = known.rbegin(); effect != known.rend(); ++effect) {
     // An engine that ended may have taken the bottle down before its stop was tried.
-    const bool due = effect.step == State::stop || status(Direction::forward, effect.name) != Journal::blank;
-    if (effect.undoable && due) items.push_back({effect, Direction::undo, status(Direction::undo, effect.name)});
+    const bool due = effect->step == State::stop || status(Direction::forward, effect->name) != Journal::blank;
+    if (effect->undoable && due) items.push_back({*effect, Direction::undo, status(Direction::undo, effect->name)});
   }
   for (auto& proof : forward_items(std::move(proofs))) items.push_back(std::move(proof));
   return items;

@@ -48,7 +48,7 @@ json shown(const json& machine) {
   return {{"name", at(machine, "name")}, {"state", at(machine, "state")}, {"labels", at(machine, "labels")}};
 }
 
-Performed ambiguous(const JobView& job, std::string why, const json& first, const json& second) {
+Performed ambiguous(const JobView& job, const std::string& why, const json& first, const json& second) {
   return stale("bottle_ambiguous",
                "Which machine is the bottle " + job.context.bottle + " is not certain: " + why +
                    ". Stop or delete the one that is not, by the engine's own means.",
