@@ -128,7 +128,8 @@ void read_backends(Reader& reader, const toml::node& node, const BackendModules&
   const auto* backends = reader.table(node, "backends");
   if (backends == nullptr) return;
   for (const auto& [key, value] : *backends) {
-    const auto module = std::ranges::find_if(modules, [&key = key](const auto& known) { return known->name() == key.str(); });
+    const auto module =
+        std::ranges::find_if(modules, [&key = key](const auto& known) { return known->name() == key.str(); });
     if (module != modules.end()) {
       const auto name = "backends." + std::string(key.str());
       reader.section(value, name, (*module)->keys());
