@@ -169,15 +169,9 @@ std::string bind_destination(const std::string& bind) {
   return bind.substr(first + 1, bind.find(':', first + 1) - first - 1);
 }
 
-// Whether a bind says itself if its volume may be filled.
-bool tells_copying(const std::string& bind) {
-  const auto options = "," + bind.substr(bind.rfind(':') + 1) + ",";
-  return options.find(",copy,") != std::string::npos || options.find(",nocopy,") != std::string::npos;
-}
-
 // Binds and Mounts go over as they are; an anonymous volume would come back empty, so it gets its name. An engine that
 // makes a container fills an empty volume from the image, content, owner and mode, under the hands of the agent that
-// still runs: such a one is told not to.
+// still runs: where the bind is ours, it is told not to.
 class MountCarrier {
  public:
   MountCarrier(const json& container, const std::set<std::string>& empty_volumes, CarryOver& out)
@@ -201,21 +195,24 @@ class MountCarrier {
     const auto destination = bind_destination(bind);
     covered_.insert(clean_path(destination));
     const bool anonymous = bind == destination;
-    add_bind(anonymous ? volume_at(destination) + ":" + destination : bind, destination);
+    binds_.push_back(anonymous ? bind_by_name(destination, true) : bind);
   }
 
-  void add_bind(std::string bind, const std::string& destination) {
-    if (empty_volumes_.contains(clean_path(destination)) && !tells_copying(bind))
-      bind += std::ranges::count(bind, ':') == 1 ? ":nocopy" : ",nocopy";
-    binds_.push_back(std::move(bind));
+  std::string bind_by_name(const std::string& destination, bool writable) {
+    std::string options = writable ? "" : ",ro";
+    if (empty_volumes_.contains(clean_path(destination))) options += ",nocopy";
+    if (!options.empty()) options.front() = ':';
+    return volume_at(destination) + ":" + destination + options;
   }
 
   void carry_mount(json mount) {
     const auto target = text_of(member(mount, "Target"));
     covered_.insert(clean_path(target));
     const auto type = text_of(member(mount, "Type"));
-    if (type == "volume" && is_default(member(mount, "Source"))) mount["Source"] = volume_at(target);
-    if (type == "volume" && empty_volumes_.contains(clean_path(target))) mount["VolumeOptions"]["NoCopy"] = true;
+    if (type == "volume" && is_default(member(mount, "Source"))) {
+      mount["Source"] = volume_at(target);
+      if (empty_volumes_.contains(clean_path(target))) mount["VolumeOptions"]["NoCopy"] = true;
+    }
     if (type != "bind" && type != "volume" && type != "tmpfs")
       out_.refused.push_back("HostConfig.Mounts[" + std::to_string(mounts_.size()) + "].Type: " + type);
     mounts_.push_back(std::move(mount));
@@ -226,7 +223,7 @@ class MountCarrier {
     const auto destination = text_of(member(mount, "Destination"));
     if (text_of(member(mount, "Type")) != "volume" || !covered_.insert(clean_path(destination)).second) return;
     const bool writable = member(mount, "RW") == true;
-    add_bind(volume_at(destination) + ":" + destination + (writable ? "" : ":ro"), destination);
+    binds_.push_back(bind_by_name(destination, writable));
   }
 
   std::string volume_at(const std::string& destination) {

@@ -64,7 +64,7 @@ inline constexpr auto carry_rows = std::to_array<CarryRow>({
 
     {"HostConfig.Annotations",                                     Carry::copied,      ""},
     {"HostConfig.AutoRemove",                                      Carry::refused,     "the container vanishes when it stops: there is no way back"},
-    {"HostConfig.Binds",                                           Carry::own_rule,    "as they are; an anonymous volume is named, an empty one gets nocopy"},
+    {"HostConfig.Binds",                                           Carry::own_rule,    "as they are; an anonymous volume is named, and gets nocopy while it is empty"},
     {"HostConfig.BlkioDeviceReadBps",                              Carry::copied,      ""},
     {"HostConfig.BlkioDeviceReadBps[].Path",                       Carry::copied,      ""},
     {"HostConfig.BlkioDeviceReadBps[].Rate",                       Carry::copied,      ""},
@@ -129,7 +129,7 @@ inline constexpr auto carry_rows = std::to_array<CarryRow>({
     {"HostConfig.MemoryReservation",                               Carry::copied,      ""},
     {"HostConfig.MemorySwap",                                      Carry::copied,      ""},
     {"HostConfig.MemorySwappiness",                                Carry::copied,      ""},
-    {"HostConfig.Mounts",                                          Carry::own_rule,    "as they are; an anonymous volume is named, an empty one gets NoCopy"},
+    {"HostConfig.Mounts",                                          Carry::own_rule,    "as they are; an anonymous volume is named, and gets NoCopy while it is empty"},
     {"HostConfig.Mounts[].BindOptions",                            Carry::copied,      ""},
     {"HostConfig.Mounts[].BindOptions.CreateMountpoint",           Carry::copied,      ""},
     {"HostConfig.Mounts[].BindOptions.NonRecursive",               Carry::copied,      ""},

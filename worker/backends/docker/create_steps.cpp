@@ -39,12 +39,22 @@ void follow_owners(const JobView& job, json& container) {
   }
 }
 
-// Done with the places of the volumes that hold nothing, as a list. Podman fills a volume only when it is new.
+// Whether a person gave the volume its name: its bind goes over as it stands.
+bool has_given_name(const json& container, const std::string& volume) {
+  const json& host_config = at(container, "HostConfig");
+  return std::ranges::any_of(at(host_config, "Binds"),
+                             [&](const json& bind) { return text(bind).starts_with(volume + ":"); }) ||
+         std::ranges::any_of(at(host_config, "Mounts"),
+                             [&](const json& mount) { return text(at(mount, "Source")) == volume; });
+}
+
+// Done with the places of the anonymous volumes that hold nothing, as a list. Podman fills a volume only when it is
+// new.
 awaitable<Performed> find_empty_volumes(Engine& engine, json container) {
   json out = json::array();
   if (engine.dialect().kind == EngineKind::podman) co_return Performed::done(out);
   for (const auto& mount : at(container, "Mounts")) {
-    if (text(at(mount, "Type")) != "volume") continue;
+    if (text(at(mount, "Type")) != "volume" || has_given_name(container, text(at(mount, "Name")))) continue;
     const auto place = text(at(mount, "Destination"));
     // The first entry is the volume's own, the second one is content.
     int entries = 0;
