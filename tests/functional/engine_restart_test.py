@@ -29,7 +29,7 @@ POINTS = {
     "away before the stop, disarmed": ("POST /containers/OLD/update", 1, True, IMPATIENT),
     "stop": ("POST /containers/OLD/stop", 1, False, GOOD),
     "stopped": ("POST /containers/OLD/stop", 1, True, GOOD),
-    "keep": ("GET /containers/OLD/archive", 3, False, GOOD),
+    "keep": ("GET /containers/OLD/archive", 2, False, GOOD),
     "park": ("POST /containers/OLD/rename", 1, True, GOOD),
     "restore": ("PUT /containers/NEW/archive", 1, False, GOOD),
     "start": ("POST /containers/NEW/start", 1, False, GOOD),

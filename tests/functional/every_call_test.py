@@ -126,8 +126,8 @@ class EveryCall(unittest.TestCase):
             code, output = lane.current.run("sh", "-c", make)
             lane.assertEqual(code, 0, output)
             args = {**GOOD, "snapshot": {"paths": ["/home/agent/notes", f"{place}/file"]}}
-            # Two volumes, two paths, and three directories above it.
-            last = ("GET /containers/OLD/archive", 8)
+            # The anonymous volume, two paths, and four directories above it.
+            last = ("GET /containers/OLD/archive", 7)
             job_id, job, before = lane.run_job(
                 args, lambda proxy: proxy.spoil(faults.exactly(last[0]), faults.status(STATUSES["500"]), last[1]))
             lane.assertEqual(lane.proxy.fired, [last])

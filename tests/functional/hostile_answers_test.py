@@ -15,10 +15,10 @@ SERVICE = {"attempts_max": 40, "pause_max_ms": 500, "max_downtime_s": 900}
 DOCKER = {"call_timeout_s": 5, "stop_timeout_s": 2, "stable_s": 0}
 IMPATIENT = {"limits": {"build_timeout_s": 5}, "verify": {"exec": ["true"], "stable_s": 0, "timeout_s": 8}}
 
-# One call of each kind, early and late, reading and changing. The first archives are of the two volumes.
+# One call of each kind, early and late, reading and changing. The first archive is of the anonymous volume.
 CALLS = (("GET /containers/SLUG/json", 1), ("GET /containers/json", 1), ("GET /images/rebottle/SLUG:job-KEY/json", 1),
          (BUILD, 1), ("POST /containers/create", 1), ("POST /networks/ID/connect", 1),
-         ("POST /containers/OLD/stop", 1), ("GET /containers/OLD/archive", 3), ("POST /containers/OLD/rename", 1),
+         ("POST /containers/OLD/stop", 1), ("GET /containers/OLD/archive", 2), ("POST /containers/OLD/rename", 1),
          ("PUT /containers/NEW/archive", 1), ("POST /containers/NEW/start", 1), ("POST /containers/NEW/exec", 1))
 # No answer to speak of: tried again, so that several fit into one job.
 FAULTS = (faults.silence, faults.silence_after, faults.hang_up, faults.hang_up_after, faults.half_an_answer,
