@@ -9,22 +9,13 @@
 #include "worker/engine/job_runner.hpp"
 #include "worker/engine/log.hpp"
 #include "worker/engine/other_backend.hpp"
+#include "worker/engine/task_group.hpp"
 
 namespace rebottle::worker {
 
 using statemachine::to_string;
 
 namespace {
-
-std::string what_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& known) {
-    return known.what();
-  } catch (...) {
-    return "unknown exception";
-  }
-}
 
 // A backend that throws has not said what happened: the world will be asked.
 awaitable<Performed> guarded_perform(Backend& backend, const JobContext& job, const Effect& effect,

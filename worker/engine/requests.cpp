@@ -89,16 +89,6 @@ bool is_store_error(const std::exception_ptr& error) {
   }
 }
 
-std::string what_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& known) {
-    return known.what();
-  } catch (...) {
-    return "unknown exception";
-  }
-}
-
 // Both run when the old one was never stopped, or is back, and the new one has been started.
 bool two_agents_run(const json& effects) {
   bool old_runs = false;

@@ -180,7 +180,6 @@ awaitable<void> Scheduler::claim_what_may_start() {
   auto work = [now, limits = limits()](schema::JobStore& store) { return store.claimable(now, limits); };
   auto jobs = co_await engine_.store.run(std::move(work));
   for (auto& job : jobs) {
-    if (engine_.active.contains(job.job_id)) continue;
     auto name = "job " + std::to_string(job.job_id);
     auto place = reserve(job.job_id, std::move(job.backend), std::move(job.bottle));
     jobs_.spawn(std::move(name), admit(std::move(place)));

@@ -126,14 +126,7 @@ void Service::broken(const std::string& why) {
 }
 
 void Service::task_failed(const std::string& name, const std::exception_ptr& error, bool fatal) {
-  std::string why = "unknown exception";
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& known) {
-    why = known.what();
-  } catch (...) {
-    why += "";
-  }
+  const auto why = what_of(error);
   if (fatal) return broken(name + ": " + why);
   log::error("a task failed", {{"task", name}, {"error", why}, {"epoch", engine_.epoch_id}});
 }

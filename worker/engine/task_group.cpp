@@ -8,6 +8,16 @@
 
 namespace rebottle::worker {
 
+std::string what_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& known) {
+    return known.what();
+  } catch (...) {
+    return "unknown exception";
+  }
+}
+
 TaskGroup::TaskGroup(boost::asio::any_io_executor executor, Clock& clock, Failed failed)
     : executor_(std::move(executor)), clock_(clock), failed_(std::move(failed)) {}
 

@@ -15,6 +15,9 @@
 
 namespace rebottle::worker {
 
+// For people: what an exception says.
+[[nodiscard]] std::string what_of(const std::exception_ptr& error);
+
 // One thread only. The group outlives the io_context's handlers, or is empty when it is destroyed.
 class TaskGroup {
  public:
