@@ -56,6 +56,8 @@ struct Args {
 struct ArgsError {
   std::string field;    // "args.change.dockerfile"
   std::string message;  // what is wrong and the way out; the input's own text only escaped and shortened
+
+  [[nodiscard]] std::string text() const { return field + ": " + message; }
 };
 
 [[nodiscard]] std::variant<Args, ArgsError> parse_args(std::string_view json);

@@ -155,7 +155,7 @@ Result<std::string> args_text(const Context& context, const ChangeOptions& optio
   // Other kinds are not known here: the database checks that they are JSON, the service that they are supported.
   if (options.kind != schema::kind_capability_block) return text;
   if (const auto parsed = schema::parse_args(*text); const auto* error = std::get_if<schema::ArgsError>(&parsed))
-    return usage(error->field + ": " + error->message, "nothing was sent");
+    return usage(error->text(), "nothing was sent");
   return text;
 }
 

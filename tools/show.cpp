@@ -66,7 +66,7 @@ ChangeSummary change_of(const schema::Approval& approval) {
   }
   const auto parsed = schema::parse_args(approval.args);
   if (const auto* error = std::get_if<schema::ArgsError>(&parsed)) {
-    summary.line = "cannot be read: " + error->field + ": " + error->message;
+    summary.line = "cannot be read: " + error->text();
     return summary;
   }
   const auto& args = std::get<schema::Args>(parsed);

@@ -55,8 +55,7 @@ std::variant<std::vector<StepItem>, StepEnd> JobRunner::plan_step() {
                  std::move(refusal.message), std::move(refusal.detail));
   }
   if (args_error_)
-    return ended(Outcome::permanent, "args_invalid", args_error_->field + ": " + args_error_->message,
-                 {{"field", args_error_->field}});
+    return ended(Outcome::permanent, "args_invalid", args_error_->text(), {{"field", args_error_->field}});
   try {
     if (job_.state != State::rollback) return journal_.forward_items(backend_->effects(context_, job_.state));
     std::vector<Effect> known;

@@ -41,7 +41,7 @@ std::string text_of(const json& args, const char* key) {
 // past them with a key that is there twice or written with escapes.
 std::string fault_of(const schema::Request& request) {
   const auto parsed = schema::parse_strictly(request.args, "args");
-  if (const auto* error = std::get_if<schema::ArgsError>(&parsed)) return error->field + ": " + error->message;
+  if (const auto* error = std::get_if<schema::ArgsError>(&parsed)) return error->text();
   const auto& args = std::get<json>(parsed);
   if (!args.is_object()) return "args: must be an object";
   for (const auto* key : {"reason", "outcome", "kind"})
@@ -358,7 +358,7 @@ awaitable<Requests::Reply> Requests::plan(schema::Request request) {
   if (const auto* fault = std::get_if<schema::ArgsError>(&parsed)) {
     Refusal bad;
     bad.reason_code = "args_invalid";
-    bad.message = fault->field + ": " + fault->message;
+    bad.message = fault->text();
     bad.detail = json{{"field", fault->field}};
     co_return Reply{"done", bad.message, impossible(bad)};
   }
@@ -423,8 +423,7 @@ awaitable<Requests::Reply> Requests::resolve(schema::Request request) {
   auto* backend = engine_.backends.find(job.approval.backend);
   auto parsed = schema::parse_args(job.approval.args);
   if (backend == nullptr) data["observed"] = {{"error", engine_.backends.refusal(job.approval.backend).message}};
-  if (const auto* fault = std::get_if<schema::ArgsError>(&parsed))
-    data["observed"] = {{"error", fault->field + ": " + fault->message}};
+  if (const auto* fault = std::get_if<schema::ArgsError>(&parsed)) data["observed"] = {{"error", fault->text()}};
   if (backend != nullptr && std::holds_alternative<schema::Args>(parsed)) {
     auto context = make_context(engine_, job, std::move(std::get<schema::Args>(parsed)), loaded.journals);
     ending.leftovers = leftovers_of(*backend, context, job, State::resolved, engine_.clock.now());

@@ -74,7 +74,7 @@ awaitable<Requests::Reply> Requests::undo(schema::Request request) {
       auto refusal = engine_.backends.refusal(approval.backend);
       unfit = {std::move(refusal.reason_code), std::move(refusal.message)};
     } else if (const auto* fault = std::get_if<schema::ArgsError>(&parsed)) {
-      unfit = {"args_invalid", fault->field + ": " + fault->message};
+      unfit = {"args_invalid", fault->text()};
     } else {
       auto to_be = *candidate.job;
       to_be.undoes = std::exchange(to_be.job_id, 0);
