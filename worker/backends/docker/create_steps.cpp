@@ -64,7 +64,7 @@ awaitable<Performed> find_empty_volumes(Engine& engine, json container) {
     Sink sink = [&picker](std::string_view piece) { return picker.feed(piece); };
     Call call;
     call.method = "GET";
-    call.target = "/containers/" + percent_encode(text(at(container, "Id"))) + "/archive?path=" + percent_encode(place);
+    call.target = archive_target(text(at(container, "Id")), place);
     const auto reply = co_await engine.client.stream(std::move(call), std::move(sink));
     if (entries > 1) continue;
     if (!reply.succeeded() || !picker.complete()) co_return failure(reply, "look into the volume at " + place);

@@ -197,6 +197,10 @@ Performed failure(const Reply& reply, std::string_view doing) {
                            message, detail);
 }
 
+std::string archive_target(const std::string& id, const std::string& path) {
+  return "/containers/" + percent_encode(id) + "/archive?path=" + percent_encode(path);
+}
+
 Observed unclear(const Seen& seen) { return seen_as(World::unknown, seen.reply.message()); }
 
 Observed seen_as(World world, std::string detail) { return {world, json::object(), std::move(detail)}; }

@@ -71,6 +71,8 @@ struct Seen {
 [[nodiscard]] Performed failure(const Reply& reply, std::string_view doing);
 // What it means for an observation.
 [[nodiscard]] Observed unclear(const Seen& seen);
+// Of the request for an archive of what a container has at `path`.
+[[nodiscard]] std::string archive_target(const std::string& id, const std::string& path);
 // A look that brought no result.
 [[nodiscard]] Observed seen_as(World world, std::string detail = {});
 

@@ -19,10 +19,6 @@ constexpr std::size_t header_bytes_max = 16384;
 
 std::filesystem::path manifest_file(const JobView& job) { return job.keep_dir() / "saved.json"; }
 
-std::string archive_target(const std::string& id, const std::string& path) {
-  return "/containers/" + percent_encode(id) + "/archive?path=" + percent_encode(path);
-}
-
 std::string parent_of(const std::string& path) {
   const auto slash = path.rfind('/');
   return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
