@@ -1,7 +1,6 @@
 # What all functional tests share: a folder that is kept on failure, bottles, a worker, and the promises to check.
 # Not here: single cases.
 import json
-import os
 import re
 import shutil
 import sys
@@ -11,7 +10,7 @@ import uuid
 from pathlib import Path
 
 import poll
-from engine import Bottle, Engine, EngineError, differences
+from engine import Bottle, Engine, differences, on_free_subnet
 from worker import Worker
 
 HELLO = "FROM current\nUSER root\nRUN printf '#!/bin/sh\\necho hello\\n' > /usr/local/bin/hello" \
@@ -55,17 +54,10 @@ class Case(unittest.TestCase):
     def bottle(self, **changes):
         """A fresh bottle on a subnet that no other test has."""
         slug = f"fn-{uuid.uuid4().hex[:10]}"
-        for number in range(os.getpid() % 250, os.getpid() % 250 + 250):
-            try:
-                made = Bottle(self.engine, slug, number % 250, **changes)
-            except EngineError as error:
-                if "overlap" in str(error):
-                    continue
-                raise
-            self.bottles.append(made)
-            poll.until(lambda: made.inspect()["State"]["Running"], f"{slug} runs")
-            return made
-        raise AssertionError("no free subnet")
+        made = on_free_subnet(lambda number: Bottle(self.engine, slug, number, **changes))
+        self.bottles.append(made)
+        poll.until(lambda: made.inspect()["State"]["Running"], f"{slug} runs")
+        return made
 
     # ---- promises -------------------------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ class DiskFull(unittest.TestCase):
         disk.free()
         self.ends(lane, GOOD, "succeeded")
 
-    def test_under_the_database(self):
+    def database_on_a_small_disk(self):
         folder = tempfile.mkdtemp(prefix="rebottle-full-")
         self.addCleanup(os.rmdir, folder)
         disk = SmallDisk(self, folder, 20)
@@ -116,6 +116,10 @@ class DiskFull(unittest.TestCase):
         lane.worker.db = Path(folder, "rebottle.db")
         lane.__enter__()
         self.addCleanup(lane.__exit__)
+        return disk, lane
+
+    def test_under_the_database(self):
+        disk, lane = self.database_on_a_small_disk()
 
         # Nothing is done that could not be written down first: the job waits where it is, and goes on by itself.
         # At first until a write has failed, however long that takes; later there is room in the WAL's file.
@@ -133,13 +137,7 @@ class DiskFull(unittest.TestCase):
         self.assertEqual(lane.worker.sql("PRAGMA integrity_check")[0]["integrity_check"], "ok")
 
     def test_under_the_database_before_the_worker_starts(self):
-        folder = tempfile.mkdtemp(prefix="rebottle-full-")
-        self.addCleanup(os.rmdir, folder)
-        disk = SmallDisk(self, folder, 20)
-        lane = Lane(docker={"verify_timeout_s": 10})
-        lane.worker.db = Path(folder, "rebottle.db")
-        lane.__enter__()
-        self.addCleanup(lane.__exit__)
+        disk, lane = self.database_on_a_small_disk()
         lane.worker.stop()
         before = lane.current.inspect()
         lane.proxy.reset({before["Id"]: "OLD", lane.current.slug: "SLUG"})

@@ -1,6 +1,5 @@
 # Many jobs one after the other on a bottle, each with trouble of its own, several lanes beside each other.
 # Not here: which trouble, and what may become of a job (the tests).
-import os
 import queue
 import shutil
 import sys
@@ -10,7 +9,7 @@ import traceback
 from pathlib import Path
 
 from case import Case
-from engine import Engine, EngineError
+from engine import Engine, on_free_subnet
 from faults import FaultProxy
 from worker import FINAL, Worker
 
@@ -55,22 +54,10 @@ class Lane(Case):
         """A fresh bottle, on two networks."""
         made = self.bottle(**self.changes, **changes)
         extra = f"{made.slug}-extra"
-        self.make_network(extra)
+        on_free_subnet(lambda number: self.engine.make_network(extra, f"10.98.{number}.0/24"))
         self.engine.call("POST", f"/networks/{extra}/connect", {"Container": made.id})
         made.write("/home/agent/notes", "what the agent knows")
         self.current = made
-
-    def make_network(self, name):
-        """On a subnet that nobody has; another lane may be about to give one back."""
-        for number in range(250):
-            config = {"Subnet": f"10.98.{(os.getpid() + number) % 250}.0/24"}
-            try:
-                return self.engine.call("POST", "/networks/create",
-                                        {"Name": name, "CheckDuplicate": True, "IPAM": {"Config": [config]}})
-            except EngineError as error:
-                if "overlap" not in str(error):
-                    raise
-        raise AssertionError("no free subnet")
 
     def run_job(self, args, spoil=lambda proxy: None, deadline_s=600):
         """One job from approval to the last leftover. Returns it with its calls as `calls`, and the state before."""
