@@ -15,8 +15,7 @@ HEAD = "# The names of all tests, counted. Written by script/test --update-list,
 def known(build):
     out = subprocess.run(["ctest", "--test-dir", build, "-N"], check=True, capture_output=True, text=True).stdout
     # clang-tidy's, one per source, are there only when they are asked for.
-    return sorted(name for name in re.findall(r"^ *Test +#\d+: (.+)$", out, re.M)
-                  if not name.startswith("tidy:"))
+    return sorted(name for name in re.findall(r"^ *Test +#\d+: (.+)$", out, re.M) if not name.startswith("tidy:"))
 
 
 def expected():

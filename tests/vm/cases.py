@@ -29,13 +29,17 @@ class Seen:
 # ---- the package -----------------------------------------------------------------------------------------------------
 
 
+def configure(lab: Lab, text):
+    lab.write("/etc/rebottle/rebottle.toml", text, "640")
+    lab.sh("chgrp rebottle /etc/rebottle/rebottle.toml")
+
+
 def install(lab: Lab):
     """As README says; everything after this case stands on it."""
     seen = Seen()
     lab.sh("tar -xf /dev/vdb -C /", timeout_s=60)
     lab.sh("systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload")
-    lab.write("/etc/rebottle/rebottle.toml", CONFIG, "640")
-    lab.sh("chgrp rebottle /etc/rebottle/rebottle.toml")
+    configure(lab, CONFIG)
     lab.sh("adduser --quiet --disabled-password --gecos '' alice && adduser --quiet --disabled-password --gecos '' bob"
            " && adduser --quiet alice rebottle")
     lab.sh("mkdir -p /etc/systemd/system/rebottled.service.d")
@@ -190,8 +194,8 @@ def smolvm_install(lab: Lab):
            " && adduser --quiet rebottle kvm")
     lab.sh("install -D -m 644 /usr/share/doc/rebottle/systemd/smolmachines.conf"
            " /etc/systemd/system/rebottled.service.d/smolmachines.conf && systemctl daemon-reload")
-    lab.write("/etc/rebottle/rebottle.toml", CONFIG + SMOLMACHINES_CONFIG, "640")
-    lab.sh("chgrp rebottle /etc/rebottle/rebottle.toml && systemctl restart rebottled", timeout_s=120)
+    configure(lab, CONFIG + SMOLMACHINES_CONFIG)
+    lab.sh("systemctl restart rebottled", timeout_s=120)
     lab.until("runuser -u alice -- rebottle supports smolmachines capability_block", "smolvm is probed", 60)
     answer = json.loads(lab.rebottle("-o", "json", "supports", "smolmachines", "capability_block").out)
     seen.held(answer["supported"] and answer["version"], f"`rebottle supports smolmachines`: yes, {answer['version']}")
@@ -311,8 +315,8 @@ def smolvm_commands_fail(lab: Lab):
 def smolvm_dockerfile(lab: Lab):
     """Images that the dockerd inside builds or has, for a microVM."""
     seen = Seen()
-    lab.write("/etc/rebottle/rebottle.toml", CONFIG + SMOLMACHINES_CONFIG + 'builder = "docker"\n', "640")
-    lab.sh("chgrp rebottle /etc/rebottle/rebottle.toml && systemctl restart rebottled", timeout_s=120)
+    configure(lab, CONFIG + SMOLMACHINES_CONFIG + 'builder = "docker"\n')
+    lab.sh("systemctl restart rebottled", timeout_s=120)
     for what, change, tool in (("dockerfile", {"dockerfile": DOCKERFILE.replace("hello", "built")}, "built"),
                                ("image reference", {"image": "agent:tool"}, "hello")):
         before = active(lab, "m-file")
