@@ -38,8 +38,7 @@ TEST_F(DockerCrash, ALostResultIsFoundInTheWorldAfterEachEffect) {
   start_agent();
   auto job = whole_job();
   for (const auto& effect : job.effects()) {
-    job.stop_after(effect.name);
-    const auto stopped = job.run_all();
+    const auto stopped = job.run_until(effect.name);
     ASSERT_EQ(stopped.reason_code, "stopped_by_test") << effect.name << ": " << job.failed_at() << stopped.message;
     const auto fact = at(job.context().facts, effect.name);
     EXPECT_EQ(job.observe(effect.name).world, after(effect.name)) << effect.name;
@@ -67,8 +66,7 @@ TEST_F(DockerCrash, EachEffectMayBeDoneTwice) {
   start_agent();
   auto job = whole_job();
   for (const auto& effect : job.effects()) {
-    job.stop_after(effect.name);
-    ASSERT_EQ(job.run_all().reason_code, "stopped_by_test") << effect.name << ": " << job.failed_at();
+    ASSERT_EQ(job.run_until(effect.name).reason_code, "stopped_by_test") << effect.name << ": " << job.failed_at();
     // Renaming to the name that it has, and creating what is there, are refused by the engine; what counts is that
     // nothing changes and that the world still says "present".
     const auto names = container_names();
@@ -83,13 +81,11 @@ TEST_F(DockerCrash, ATakeoverAtEachEffectEndsWithOneAgent) {
   const auto names = whole_job().effects();
   for (const auto& effect : names) {
     auto job = whole_job();
-    job.stop_after(effect.name);
-    ASSERT_EQ(job.run_all().reason_code, "stopped_by_test") << effect.name << ": " << job.failed_at();
+    ASSERT_EQ(job.run_until(effect.name).reason_code, "stopped_by_test") << effect.name << ": " << job.failed_at();
     auto next_backend = another_backend();
     job.use(*next_backend);
     job.forget(effect.name);
     job.context().fence += 1;
-    job.stop_after("");
     const auto done = job.run_all();
     ASSERT_EQ(done.outcome, Outcome::done) << effect.name << ": " << job.failed_at() << " " << done.message;
     remove_leftovers(job, State::succeeded);
@@ -112,8 +108,7 @@ TEST_F(DockerCrash, AWorkerThatWasOvertakenTouchesNothing) {
 TEST_F(DockerCrash, AnUnansweredBuildLeavesNothingAndIsDoneAgain) {
   start_agent();
   auto job = whole_job();
-  job.stop_after("pin_image");
-  ASSERT_EQ(job.run_all().reason_code, "stopped_by_test");
+  ASSERT_EQ(job.run_until("pin_image").reason_code, "stopped_by_test");
   EXPECT_EQ(job.observe("build_image").world, World::absent);
   EXPECT_EQ(job.perform("build_image").outcome, Outcome::done);
   EXPECT_EQ(job.observe("build_image").world, World::present);

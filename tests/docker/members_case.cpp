@@ -65,10 +65,8 @@ JobDriver MembersCase::whole_job(const std::string& dockerfile) {
 }
 
 void MembersCase::run_until(JobDriver& one, const std::string& effect) {
-  one.stop_after(effect);
-  const auto stopped = one.run_all();
+  const auto stopped = one.run_until(effect);
   ASSERT_EQ(stopped.reason_code, "stopped_by_test") << effect << ": " << one.failed_at() << " " << stopped.message;
-  one.stop_after("");
 }
 
 std::vector<std::string> MembersCase::effect_names(JobDriver& one) {

@@ -66,8 +66,7 @@ TEST_F(Rollback, FromEachPointTheOldOneComesBack) {
     auto changed = driver({{"dockerfile", good_dockerfile}}, {{"snapshot", snapshot}, {"verify", {{"stable_s", 0}}}});
     ASSERT_EQ(changed.run_step(State::prepare).outcome, Outcome::done);
     ASSERT_EQ(changed.run_step(State::snapshot).outcome, Outcome::done);
-    changed.stop_after(last.name);
-    const auto stopped = changed.run_all();
+    const auto stopped = changed.run_until(last.name);
     EXPECT_EQ(stopped.reason_code, "stopped_by_test") << last.name << ": " << stopped.message;
     const auto back = changed.roll_back();
     EXPECT_EQ(back.outcome, Outcome::done) << last.name << ": " << changed.failed_at() << " " << back.message;
@@ -109,8 +108,7 @@ TEST_F(Rollback, TheWayBackDoesNotPassOverAContainerThatTookTheName) {
   ASSERT_EQ(changed.run_step(State::prepare).outcome, Outcome::done);
   ASSERT_EQ(changed.run_step(State::snapshot).outcome, Outcome::done);
   ASSERT_EQ(changed.run_step(State::stop).outcome, Outcome::done);
-  changed.stop_after("park_old");
-  EXPECT_EQ(changed.run_all().reason_code, "stopped_by_test");
+  EXPECT_EQ(changed.run_until("park_old").reason_code, "stopped_by_test");
   const auto foreign = start_container(bottle, agent_body());
   const auto back = changed.roll_back();
   EXPECT_EQ(back.outcome, Outcome::stale);
@@ -122,8 +120,7 @@ TEST_F(Rollback, TheWayBackDoesNotPassOverAContainerThatTookTheName) {
 TEST_F(Rollback, TwoAgentsNeverRunAtOnce) {
   start_agent();
   auto changed = driver({{"dockerfile", good_dockerfile}});
-  changed.stop_after("take_name");
-  EXPECT_EQ(changed.run_all().reason_code, "stopped_by_test");
+  EXPECT_EQ(changed.run_until("take_name").reason_code, "stopped_by_test");
   call("POST", "/containers/" + text(at(before, "Id")) + "/start");
   const auto refused = changed.perform("start_new");
   EXPECT_EQ(refused.reason_code, "other_one_runs");

@@ -161,14 +161,12 @@ TEST_F(DockerUndo, ALostResultIsFoundInTheWorldAfterEachEffect) {
   auto changed = change();
   // Whether there is an override to put back is known from the admission on.
   auto scout = undo_of(changed);
-  scout.stop_after("admit");
-  ASSERT_EQ(scout.run_all().reason_code, "stopped_by_test");
+  ASSERT_EQ(scout.run_until("admit").reason_code, "stopped_by_test");
   auto undo = undo_of(changed);
   std::vector<std::string> names;
   for (const auto& effect : scout.effects()) {
     names.push_back(effect.name);
-    undo.stop_after(effect.name);
-    const auto stopped = undo.run_all();
+    const auto stopped = undo.run_until(effect.name);
     ASSERT_EQ(stopped.reason_code, "stopped_by_test") << effect.name << ": " << undo.failed_at() << stopped.message;
     auto next_backend = another_backend();
     JobDriver next = undo;

@@ -180,8 +180,7 @@ TEST_F(PodmanSuccess, ABuildReachesNoNetworkUnlessItIsConfigured) {
     // The file's first two lines are headings; each attempt is a build of its own.
     auto one =
         driver({{"dockerfile", "FROM current\nRUN tail -n +3 /proc/net/dev | cut -d: -f1 > /" + network + "\n"}});
-    one.stop_after("build_image");
-    EXPECT_EQ(one.run_all().reason_code, "stopped_by_test");
+    EXPECT_EQ(one.run_until("build_image").reason_code, "stopped_by_test");
     const auto tag = "localhost/rebottle/" + bottle + ":job-" + one.context().job_key;
     auto body = agent_body();
     body["Image"] = tag;

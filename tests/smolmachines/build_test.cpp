@@ -254,9 +254,7 @@ TEST_F(Building, WithoutItsEngineIsRefusedAndSaidBeforehand) {
 
 TEST_F(Building, IsTakenUpAgainAfterItsEngineWasAway) {
   auto job = driver(adds_a_file);
-  job.stop_after("provide_current");
-  ASSERT_EQ(job.run_all().reason_code, "stopped_by_test") << job.failed_at();
-  job.stop_after("");
+  ASSERT_EQ(job.run_until("provide_current").reason_code, "stopped_by_test") << job.failed_at();
   docker_.socket = folder_ / "nowhere.sock";
   const auto away = backend();
   job.use(*away);
@@ -273,13 +271,11 @@ TEST_F(Building, IsTakenUpAgainAfterItsEngineWasAway) {
 TEST_F(Building, FindsItsOwnWorkAfterACrashAtEveryEffect) {
   auto job = driver(adds_a_file);
   for (const std::string effect : {"provide_current", "build_image", "export_image"}) {
-    job.stop_after(effect);
-    ASSERT_EQ(job.run_all().reason_code, "stopped_by_test") << job.failed_at();
+    ASSERT_EQ(job.run_until(effect).reason_code, "stopped_by_test") << job.failed_at();
     job.forget(effect);
     backend_ = backend();
     job.use(*backend_);
   }
-  job.stop_after("");
   const auto ended = job.run_all();
   ASSERT_EQ(ended.outcome, Outcome::done) << job.failed_at() << ": " << ended.message;
   EXPECT_EQ(in_machine("dev-1-r1", "cat /root/built"), "built\n");
@@ -292,8 +288,7 @@ TEST_F(Building, FindsItsOwnWorkAfterACrashAtEveryEffect) {
 
 TEST_F(Building, WhatAPersonSettledLeavesNothingAtTheBuilder) {
   auto job = driver(adds_a_file);
-  job.stop_after("export_image");
-  ASSERT_EQ(job.run_all().reason_code, "stopped_by_test") << job.failed_at();
+  ASSERT_EQ(job.run_until("export_image").reason_code, "stopped_by_test") << job.failed_at();
   EXPECT_THAT(tags(), ::testing::Contains(Not(HasSubstr("known-"))));
   remove_leftovers(job, State::resolved);
   for (const auto& tag : tags()) EXPECT_THAT(tag, HasSubstr("known-"));

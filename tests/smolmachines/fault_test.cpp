@@ -187,8 +187,7 @@ TEST_F(Fault, AMachineThatTheTableDoesNotKnowOfIsStoppedBeforeItsDisksAreCopied)
   ASSERT_NE(vmm("dev-1"), 0);
   forget_calls();
   JobDriver driver(io_, *backend_, context(count_once));
-  driver.stop_after("copy_disks");
-  EXPECT_EQ(carry_out(driver).reason_code, "stopped_by_test") << driver.failed_at();
+  EXPECT_EQ(carry_out(driver, 4, "copy_disks").reason_code, "stopped_by_test") << driver.failed_at();
   EXPECT_EQ(vmm("dev-1"), 0);
 }
 
@@ -219,9 +218,7 @@ TEST_F(Fault, AStartThatHangsIsWaitedForAndNeverKilled) {
 
 TEST_F(Fault, AHardKilledMachineBootsReadOnlyAndIsNotTakenForWell) {
   JobDriver driver(io_, *backend_, context(image_change()));
-  driver.stop_after("start_new");
-  ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test");
-  driver.stop_after("");
+  ASSERT_EQ(driver.run_until("start_new").reason_code, "stopped_by_test");
   ::kill(vmm("dev-1-r1"), SIGKILL);
   while (vmm("dev-1-r1") != 0) {
   }
@@ -234,9 +231,7 @@ TEST_F(Fault, AMachineThatEndsDuringTheProofIsRolledBack) {
   config_.stable_s = 5;
   backend_ = backend();
   JobDriver driver(io_, *backend_, context(image_change()));
-  driver.stop_after("start_new");
-  ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test");
-  driver.stop_after("");
+  ASSERT_EQ(driver.run_until("start_new").reason_code, "stopped_by_test");
   worker::smolmachines::Program killer;
   killer.argv = {"/bin/sh", "-c", "sleep 1; kill -9 " + std::to_string(vmm("dev-1-r1"))};
   killer.environment = {"PATH=/usr/bin:/bin"};
@@ -316,9 +311,7 @@ TEST_F(Fault, AMachineThatStaysSilentIsNotTakenForWell) {
   config_.call_timeout_s = 4;
   backend_ = backend();
   JobDriver driver(io_, *backend_, context(image_change()));
-  driver.stop_after("start_new");
-  ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test");
-  driver.stop_after("");
+  ASSERT_EQ(driver.run_until("start_new").reason_code, "stopped_by_test");
   spoil({{{"verb", "ls"}, {"do", "unreachable"}, {"times", 100}}});
   const auto ended = driver.run_step(State::verify);
   EXPECT_EQ(ended.outcome, Outcome::permanent);
@@ -366,9 +359,7 @@ TEST_F(Fault, TheWayBackNeedsNoRoomInTheWorkDirectory) {
   };
   const Mounted mounted(config_.work_dir);
   JobDriver driver(io_, *backend_, context({{"change", {{"commands", {"echo ran >> /root/ran", "exit 1"}}}}}));
-  driver.stop_after("copy_disks");
-  ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test") << driver.failed_at();
-  driver.stop_after("");
+  ASSERT_EQ(driver.run_until("copy_disks").reason_code, "stopped_by_test") << driver.failed_at();
   {
     std::ofstream filler(config_.work_dir / "filler", std::ios::binary);
     const std::string piece(1 << 20, 'x');
@@ -418,8 +409,7 @@ TEST_F(Fault, CopiesThatAreGoneAreNotTakenForPutBack) {
 
 TEST_F(Fault, ALateLeftoverLeavesTheMachineOfAnotherJobAlone) {
   JobDriver first(io_, *backend_, context(image_change()));
-  first.stop_after("create_new");
-  ASSERT_EQ(first.run_all().reason_code, "stopped_by_test");
+  ASSERT_EQ(first.run_until("create_new").reason_code, "stopped_by_test");
   const auto late = backend_->leftovers(first.context(), State::failed);
   // Its machine goes, and the next job is given the name.
   ASSERT_TRUE(smolvm({"machine", "delete", "--force", "--name", "dev-1-r1"}).succeeded());
@@ -448,9 +438,7 @@ TEST_F(Fault, AnImageThatLiesThereIsNotTakenForTheApprovedOne) {
 
 TEST_F(Fault, AnImageThatIsChangedAfterItsImportIsNotUsed) {
   JobDriver driver(io_, *backend_, context(image_change()));
-  driver.stop_after("import_image");
-  ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test");
-  driver.stop_after("");
+  ASSERT_EQ(driver.run_until("import_image").reason_code, "stopped_by_test");
   std::fstream(config_.work_dir / "images/test-7/image.tar", std::ios::in | std::ios::out | std::ios::binary) << "x";
   forget_calls();
   const auto ended = driver.run_all();
@@ -478,9 +466,7 @@ TEST_F(Fault, AnArchiveThatReachesOutOfThePathsIsNotUnpacked) {
   auto args = image_change();
   args["snapshot"] = {{"paths", {"/home/agent"}}};
   JobDriver driver(io_, *backend_, context(args));
-  driver.stop_after("stop_old");
-  ASSERT_EQ(driver.run_all().reason_code, "stopped_by_test");
-  driver.stop_after("");
+  ASSERT_EQ(driver.run_until("stop_old").reason_code, "stopped_by_test");
   const auto archive = config_.work_dir / "paths/test-7/paths.tar";
   const auto size = std::filesystem::file_size(archive);
   worker::smolmachines::Program tar;

@@ -188,10 +188,10 @@ json SmolmachinesCase::image_change(const std::string& workload) {
   return {{"change", {{"image", {{"file", "new.tar"}, {"sha256", sum}}}}}};
 }
 
-Performed SmolmachinesCase::carry_out(JobDriver& driver, int tries) {
+Performed SmolmachinesCase::carry_out(JobDriver& driver, int tries, const std::string& until) {
   Performed out;
   for (int i = 0; i < tries; ++i) {
-    out = driver.run_all();
+    out = driver.run_until(until);
     const bool passing = out.outcome == Outcome::transient || out.outcome == Outcome::unreachable ||
                          (out.outcome == Outcome::unknown && out.reason_code != "stopped_by_test");
     if (!passing) break;

@@ -51,8 +51,8 @@ class SmolmachinesCase : public ::testing::Test {
   std::unique_ptr<Backend> backend();  // another process of the service
   worker::JobContext context(const json& args, std::int64_t job_id = 7);
   json image_change(const std::string& workload = {});  // args.change for an image file
-  // Tries as the engine does: again after what may pass. Returns how it ended.
-  Performed carry_out(JobDriver& driver, int tries = 4);
+  // Tries as the engine does: again after what may pass. Returns how it ended, or was stopped after the effect `until`.
+  Performed carry_out(JobDriver& driver, int tries = 4, const std::string& until = {});
 
   // What the engine does once a job is final.
   void remove_leftovers(JobDriver& driver, worker::State end);

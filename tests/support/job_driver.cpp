@@ -98,6 +98,13 @@ Performed JobDriver::run_all() {
   return Performed::done();
 }
 
+Performed JobDriver::run_until(std::string effect) {
+  stop_after_ = std::move(effect);
+  auto stopped = run_all();
+  stop_after_.clear();
+  return stopped;
+}
+
 Performed JobDriver::roll_back() {
   auto all = effects();
   std::ranges::reverse(all);

@@ -36,8 +36,8 @@ class JobDriver {
 
   Observed observe(const std::string& effect, Direction direction = Direction::forward);
   Performed perform(const std::string& effect, Direction direction = Direction::forward);
-  // Ends run_all with the reason "stopped_by_test" once this effect is done; empty: never.
-  void stop_after(std::string effect) { stop_after_ = std::move(effect); }
+  // run_all, ended with the reason "stopped_by_test" once this effect is done; empty: never.
+  Performed run_until(std::string effect);
   // As a crash between the effect and its record leaves it: the intent is open, the fact is lost.
   void forget(const std::string& effect);
 

@@ -106,8 +106,7 @@ TEST_F(NullBackend, RollsBackFromEveryEffect) {
   for (const auto step : {State::stop, State::apply, State::restart, State::verify})
     for (const auto& effect : backend->effects(job(), step)) {
       JobDriver driver(io, *backend, job(++number));
-      driver.stop_after(effect.name);
-      EXPECT_EQ(driver.run_all().reason_code, "stopped_by_test");
+      EXPECT_EQ(driver.run_until(effect.name).reason_code, "stopped_by_test");
       EXPECT_EQ(driver.roll_back().outcome, Outcome::done) << effect.name << ": " << driver.failed_at();
       EXPECT_EQ(container(*backend), "null-1-0") << effect.name;
     }
@@ -117,13 +116,11 @@ TEST_F(NullBackend, RollsBackFromEveryEffect) {
 TEST_F(NullBackend, TheFileOutlivesTheProcess) {
   const auto first = make();
   JobDriver driver(io, *first, job());
-  driver.stop_after("take_name");
-  driver.run_all();
+  driver.run_until("take_name");
   driver.forget("take_name");
 
   const auto second = make();
   driver.use(*second);
-  driver.stop_after("");
   EXPECT_EQ(driver.observe("take_name").world, World::present);
   EXPECT_EQ(driver.observe("start_new").world, World::absent);
   EXPECT_EQ(driver.run_all().outcome, Outcome::done);
@@ -134,8 +131,7 @@ TEST_F(NullBackend, ALineThatWasCutOffIsNone) {
   {
     const auto first = make();
     JobDriver driver(io, *first, job());
-    driver.stop_after("stop_old");
-    driver.run_all();
+    driver.run_until("stop_old");
   }
   std::ofstream(config.state_file, std::ios::app) << R"({"bottle":"null-1","job":"ab-1","effect":"park_)";
   const auto second = make();
